@@ -1,0 +1,69 @@
+"""guerdon: rewards and verifiers for reinforcement learning of language models, as plugins."""
+
+from guerdon.advantage import group_advantages
+from guerdon.errors import (
+    BadGroundTruth,
+    DataError,
+    GuerdonError,
+    OptionError,
+    PluginError,
+    RewardBroken,
+    RunFileError,
+    Unavailable,
+)
+from guerdon.hookspecs import hookimpl
+from guerdon.mixture import Mixture, Term, TermScore, Total
+from guerdon.plugs import (
+    Budget,
+    Finished,
+    GroupReward,
+    Limits,
+    Policy,
+    Program,
+    Reward,
+    Run,
+    Running,
+    Sampler,
+    Sampling,
+    Sandbox,
+    Tasks,
+    Trainer,
+    Verifier,
+)
+from guerdon.types import Outcome, Rollout, Score, Task
+
+__all__ = [
+    "BadGroundTruth",
+    "Budget",
+    "DataError",
+    "Finished",
+    "GroupReward",
+    "GuerdonError",
+    "Limits",
+    "Mixture",
+    "OptionError",
+    "Outcome",
+    "PluginError",
+    "Policy",
+    "Program",
+    "Reward",
+    "RewardBroken",
+    "Rollout",
+    "Run",
+    "RunFileError",
+    "Running",
+    "Sampler",
+    "Sampling",
+    "Sandbox",
+    "Score",
+    "Task",
+    "Tasks",
+    "Term",
+    "TermScore",
+    "Total",
+    "Trainer",
+    "Unavailable",
+    "Verifier",
+    "group_advantages",
+    "hookimpl",
+]

@@ -1,0 +1,272 @@
+"""Many rewards, one number: weights, gates and routing."""
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
+
+from guerdon.blame import Place, settle
+from guerdon.errors import GuerdonError, RewardBroken
+from guerdon.inprocess import InProcess
+from guerdon.plugs import GroupReward, Reward, Verifier, is_async, opened
+from guerdon.types import Outcome, Rollout, Score
+from guerdon.wire import Failure, Unit, Verdict
+from guerdon.workers import ForkServer, Pool
+
+BATCH = 64
+"""Rollouts that a reward which is neither a Verifier nor a GroupReward is handed at once."""
+WINDOW = 20
+"""Tasks that a reward is remembered by, when it is asked whether it is broken."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One reward in a mixture, and what it counts."""
+
+    name: str
+    reward: Reward
+    weight: float = 1.0
+    gate: bool = False
+    domains: Sequence[str] | None = None
+    """The task domains that it applies to; None for every task."""
+
+    def applies(self, domain: str | None) -> bool:
+        """Whether it applies to a task of this domain."""
+        return self.domains is None or domain in self.domains
+
+
+@dataclass(frozen=True)
+class TermScore:
+    """What one term gave one rollout. Times are wall-clock seconds, of the judging and of waiting for it."""
+
+    score: Score
+    seconds: float = 0.0
+    queued_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Total:
+    """What a mixture gives one rollout. `value` is None for no score; `reason` says how it came about."""
+
+    value: float | None
+    outcome: Outcome
+    reason: str
+    terms: Mapping[str, TermScore]
+
+
+NOT_APPLICABLE = TermScore(Score(None, "not for this task's domain", Outcome.NOT_APPLICABLE))
+
+
+def total(terms: Sequence[Term], scores: Mapping[str, TermScore]) -> Total:
+    """0 if a gate is shut, else the weighted sum of the terms that apply; none if one that counts has no score."""
+    applicable = [term for term in terms if scores[term.name] is not NOT_APPLICABLE]
+    values = {term.name: scores[term.name].score.value for term in applicable}
+    for term in applicable:
+        value = values[term.name]
+        if term.gate and value is not None and value < 1:
+            return Total(0.0, Outcome.SCORED, f"gate '{term.name}' is shut: {scores[term.name].score.reason}", scores)
+    sum_, parts = 0.0, []
+    for term in applicable:
+        value = values[term.name]
+        if value is None and (term.weight != 0 or term.gate):
+            lacking = scores[term.name].score
+            return Total(None, lacking.outcome, f"'{term.name}' has no score: {lacking.reason}", scores)
+        if value is not None and term.weight != 0:
+            sum_ += term.weight * value
+            parts.append(f"{term.weight:g} × {value:g} {term.name}")
+    if not parts:
+        return Total(None, Outcome.NOT_APPLICABLE, "no weighted term applies to this task's domain", scores)
+    return Total(sum_, Outcome.SCORED, " + ".join(parts), scores)
+
+
+class Mixture:
+    """The rewards of a run, opened together and asked together.
+
+    Use it as a context manager, `with` or `async with`. It lives on a loop in a thread of its own, so it may be used
+    from any thread and any loop, but only in the process that opened it.
+    """
+
+    def __init__(self, terms: Sequence[Term], workers: int | None = None) -> None:
+        """`workers`: how many worker processes each isolated reward may have; None for one a core."""
+        self.terms = tuple(terms)
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._places: dict[str, Place] = {}
+        self._health = {term.name: Health(term.name) for term in terms}
+        self._closing = AsyncExitStack()
+        self._pid = 0
+
+    def covers(self, domain: str | None) -> bool:
+        """Whether a task of this domain can get a total at all."""
+        return any(term.applies(domain) and term.weight != 0 for term in self.terms)
+
+    @property
+    def needs_groups(self) -> bool:
+        """Whether a reward compares the rollouts of a task with each other."""
+        return any(isinstance(term.reward, GroupReward) for term in self.terms)
+
+    def submit(
+        self, rollouts: Sequence[Rollout], groups: Sequence[str] | None = None
+    ) -> "concurrent.futures.Future[list[Total]]":
+        """Start scoring, and return at once. The result is a total for each rollout, in order.
+
+        `groups[i]` says which group `rollouts[i]` belongs to; only a group reward needs it. The future raises
+        RewardBroken if a reward fails on most tasks, and GuerdonError if one cannot be opened.
+        """
+        if groups is None and self.needs_groups:
+            names = ", ".join(term.name for term in self.terms if isinstance(term.reward, GroupReward))
+            raise GuerdonError(
+                f"rewards: {names}", "compares the rollouts of a group", "say which rollouts belong together"
+            )
+        return self._run(self._score(rollouts, groups))
+
+    async def score(self, rollouts: Sequence[Rollout], groups: Sequence[str] | None = None) -> list[Total]:
+        """`submit`, awaited. From any loop."""
+        return await asyncio.wrap_future(self.submit(rollouts, groups))
+
+    def prove(self, term: Term, rollouts: Sequence[Rollout]) -> "concurrent.futures.Future[list[Verdict]]":
+        """Judge a control for each rollout's task: its own truth must earn full marks, or an empty completion a score."""
+        units = [Unit([rollout], control=True) for rollout in rollouts]
+        return self._run(self._places[term.name].judge(units))
+
+    def open(self) -> Self:
+        """Start the loop, and open what lives in this process. Workers start when they are first needed."""
+        self._loop = asyncio.new_event_loop()
+        self._pid = os.getpid()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="guerdon-mixture", daemon=True)
+        self._thread.start()
+        try:
+            self._run(self._open()).result()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Close every reward and end every worker."""
+        if self._loop is None or self._thread is None:
+            return
+        try:
+            if os.getpid() == self._pid:
+                self._run(self._closing.aclose()).result()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._loop = None
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.open)
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _run(self, work: Coroutine[Any, Any, _Result]) -> "concurrent.futures.Future[_Result]":
+        if self._loop is None or os.getpid() != self._pid:
+            work.close()
+            state = "is not open" if self._loop is None else "was opened by another process"
+            raise GuerdonError("mixture", state, "use it inside `with mixture:`, in the process that opened it")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _open(self) -> None:
+        isolated = [term for term in self.terms if not _lives_here(term.reward)]
+        modules = [type(term.reward).__module__ for term in isolated]
+        modules += [module for term in isolated for module in term.reward.preload]
+        server = ForkServer(["guerdon.worker", *modules])
+        self._closing.push_async_callback(server.close)
+        for term in self.terms:
+            if _lives_here(term.reward):
+                await self._closing.enter_async_context(opened(term.reward))
+                self._places[term.name] = InProcess(term.reward)
+            else:
+                _check_importable(term)
+                pool = Pool(term.reward, server, self.workers)
+                self._closing.push_async_callback(pool.close)
+                self._places[term.name] = pool
+
+    async def _score(self, rollouts: Sequence[Rollout], groups: Sequence[str] | None) -> list[Total]:
+        judged = await asyncio.gather(*(self._judge(term, rollouts, groups) for term in self.terms))
+        names = [term.name for term in self.terms]
+        return [total(self.terms, dict(zip(names, scores, strict=True))) for scores in zip(*judged, strict=True)]
+
+    async def _judge(self, term: Term, rollouts: Sequence[Rollout], groups: Sequence[str] | None) -> list[TermScore]:
+        scores = [NOT_APPLICABLE] * len(rollouts)
+        applicable = [i for i, rollout in enumerate(rollouts) if term.applies(rollout.task.domain)]
+        members = _units(term.reward, applicable, groups)
+        place = self._places[term.name]
+        units = [Unit([rollouts[i] for i in unit]) for unit in members]
+        verdicts = await place.judge(units)
+
+        async def settled(number: int) -> None:
+            verdicts[number] = await settle(term.reward, units[number], verdicts[number], place)
+
+        await asyncio.gather(*(settled(i) for i, verdict in enumerate(verdicts) if verdict.failure is not None))
+        for unit, verdict in zip(members, verdicts, strict=True):
+            assert verdict.scores is not None
+            for i, score in zip(unit, verdict.scores, strict=True):
+                scores[i] = TermScore(score, verdict.seconds, verdict.queued_seconds)
+                self._health[term.name].note(rollouts[i].task.id, score, verdict.failure)
+        return scores
+
+
+@dataclass
+class Health:
+    """Whether a reward still works: it is broken when it failed, control and all, on most of the last tasks."""
+
+    name: str
+    failed: OrderedDict[str, bool] = field(default_factory=OrderedDict)
+    """By task, so that one broken task with many rollouts does not stop a run."""
+
+    def note(self, task: str, score: Score, failure: Failure | None) -> None:
+        """Take note of one judging. Raises RewardBroken, with the verifier's traceback."""
+        self.failed[task] = score.outcome is Outcome.VERIFIER_ERROR
+        self.failed.move_to_end(task)
+        if len(self.failed) > WINDOW:
+            self.failed.popitem(last=False)
+        if failure is not None and sum(self.failed.values()) > WINDOW / 2:
+            raise RewardBroken(
+                f"reward '{self.name}'",
+                f"failed on {sum(self.failed.values())} of the last {len(self.failed)} tasks, and on their controls: "
+                f"{failure.what}",
+                f"mend it and resume\n{failure.traceback}".rstrip(),
+            )
+
+
+def _lives_here(reward: Reward) -> bool:
+    return is_async(reward) or reward.isolation == "inline"
+
+
+def _units(reward: Reward, applicable: Sequence[int], groups: Sequence[str] | None) -> list[list[int]]:
+    if isinstance(reward, Verifier):
+        return [[i] for i in applicable]
+    if isinstance(reward, GroupReward):
+        assert groups is not None
+        members: dict[str, list[int]] = defaultdict(list)
+        for i in applicable:
+            members[groups[i]].append(i)
+        return list(members.values())
+    return [list(applicable[start : start + BATCH]) for start in range(0, len(applicable), BATCH)]
+
+
+def _check_importable(term: Term) -> None:
+    cls = type(term.reward)
+    if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+        raise GuerdonError(
+            f"reward '{term.name}'",
+            f"{cls.__qualname__} of {cls.__module__} cannot be imported by a worker",
+            'put it into a module, or set `isolation = "inline"` if its code is cheap and your own',
+        )

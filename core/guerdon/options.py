@@ -1,0 +1,76 @@
+"""From a table of options to a plug, and back. Every mistake is named with its path."""
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from guerdon import registry
+from guerdon.errors import GuerdonError, OptionError, RunFileError
+from guerdon.plugs import Plug
+
+AnyPlug = TypeVar("AnyPlug", bound=Plug)
+
+
+def build(kind: type[AnyPlug], options: Any, where: str) -> AnyPlug:
+    """The plug that a name, or a table with `use`, describes.
+
+    Raises RunFileError with every mistake in the table; `where` is the table's path, as in `rewards.code`.
+    """
+    if isinstance(options, str):
+        options = {"use": options}
+    if not isinstance(options, Mapping):
+        raise RunFileError(where, [OptionError(where, f"expected a name or a table with `use`, got {options!r}")])
+    options = dict(options)
+    name = options.pop("use", None)
+    if not isinstance(name, str):
+        raise RunFileError(where, [OptionError(f"{where}.use", f"says which {kind.kind} to use", 'as in `use = "…"`')])
+    try:
+        plug = registry.load().find(kind, name, f"{where}.use")
+    except GuerdonError as error:
+        raise RunFileError(where, [error]) from None
+    try:
+        # TOML has types, so "5" is not taken for 5; the JSON mode still reads a list as a tuple and a string as a path.
+        return plug.model_validate_json(json.dumps(options, default=str), strict=True)
+    except ValidationError as error:
+        raise RunFileError(where, _mistakes(error, plug, where)) from None
+
+
+def nested(kind: type[AnyPlug], value: Any) -> AnyPlug:
+    """A plug for a field typed with a kind: a plug as it is, else its name or table, built."""
+    if isinstance(value, kind):
+        return value
+    try:
+        return build(kind, value, "")
+    except RunFileError as error:
+        raise PydanticCustomError("plug", "{what}", {"what": str(error), "mistakes": error.mistakes}) from None
+
+
+def _mistakes(error: ValidationError, plug: type[Plug], where: str) -> list[GuerdonError]:
+    return [mistake for detail in error.errors(include_url=False) for mistake in _named(detail, plug, where)]
+
+
+def _named(detail: Any, plug: type[Plug], where: str) -> list[GuerdonError]:
+    path = ".".join([where, *map(str, detail["loc"])]) if detail["loc"] else where
+    if detail["type"] == "plug":
+        return [type(inner)(path + inner.where, inner.what, inner.way_out) for inner in detail["ctx"]["mistakes"]]
+    if detail["type"] == "extra_forbidden":
+        return [OptionError(path, "no such option", suggestion(str(detail["loc"][-1]), list(plug.model_fields)))]
+    if detail["type"] == "missing":
+        return [OptionError(path, "is required", f"see `guerdon show {plug.name}`")]
+    return [OptionError(path, f"{_lower(detail['msg'])}, got {detail['input']!r}", f"see `guerdon show {plug.name}`")]
+
+
+def suggestion(wrong: str, known: list[str]) -> str:
+    """The way out of a misspelt key."""
+    close = get_close_matches(wrong, known, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known here: {', '.join(known)}" if known else "it takes none"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,293 @@
+"""What can be supplied: policies, samplers, rewards, trainers, sandboxes, tasks.
+
+A plug is inert configuration: a frozen pydantic model whose fields are its keys in the run file and whose docstrings
+are its reference. Live things (models, clients, pools) are private attributes, made in `open` and gone after `close`.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from guerdon.types import Rollout, Score, Task
+
+if TYPE_CHECKING:
+    from guerdon.mixture import Mixture
+
+MIXTURE_KEYS = ("use", "weight", "gate", "domains")
+"""The keys of a `[rewards.NAME]` table that belong to the mixture, so that no plug may have a field of that name."""
+
+
+class Plug(BaseModel):
+    """Anything that a run file can name. Subclass one of the kinds below, and set `name`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+
+    async def open(self) -> None:
+        """Make what is live. Runs in the process that uses the plug, on the loop that awaits it; never verdict time."""
+
+    async def close(self) -> None:
+        """Let go of what `open` made."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        taken = [field for field in cls.model_fields if field in MIXTURE_KEYS]
+        if taken:
+            raise TypeError(
+                f"{cls.__name__}.{taken[0]}: the run file needs this key for itself; give the field another name"
+            )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if "kind" not in cls.__dict__:
+            return handler(source)
+
+        # A field typed with a kind (`sandbox: Sandbox`) takes a plug, its name, or a table with `use`.
+        def built(value: Any) -> Plug:
+            from guerdon.options import nested
+
+            return nested(cls, value)
+
+        def plain(plug: Plug) -> dict[str, Any]:
+            return {"use": plug.name, **plug.model_dump(mode="json")}
+
+        return core_schema.no_info_plain_validator_function(
+            built, serialization=core_schema.plain_serializer_function_ser_schema(plain)
+        )
+
+
+@asynccontextmanager
+async def opened(plug: Plug) -> AsyncIterator[None]:
+    """A plug's life: the plugs inside it are opened first and closed last."""
+    async with AsyncExitStack() as inner:
+        for value in vars(plug).values():
+            for one in value if isinstance(value, (list, tuple)) else (value,):
+                if isinstance(one, Plug):
+                    await inner.enter_async_context(opened(one))
+        await plug.open()
+        try:
+            yield
+        finally:
+            await plug.close()
+
+
+class Policy(Plug):
+    """A model to be trained or sampled from."""
+
+    kind: ClassVar[str] = "policy"
+
+    @abstractmethod
+    def checkpoint(self, workdir: Path) -> Path:
+        """A Hugging Face checkpoint directory, made under `workdir` if there is none yet."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How completions are drawn. `max_completion_length` is in tokens."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_completion_length: int = 1024
+    seed: int = 0
+
+
+class Sampler(Plug):
+    """Something that completes prompts."""
+
+    kind: ClassVar[str] = "sampler"
+
+    @abstractmethod
+    async def sample(
+        self, model: Any, tasks: Sequence[Task], group_size: int, sampling: Sampling
+    ) -> list[list[Rollout]]:
+        """`group_size` rollouts of each task. `model` is a live module with its tokenizer, or a checkpoint path."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one judging may use in a worker before it is killed.
+
+    `memory_mb` (MiB) is address space on top of what the worker holds once its plug is open.
+    """
+
+    cpu_seconds: float = 5.0
+    wall_seconds: float = 10.0
+    memory_mb: int = 2048
+
+
+Isolation = Literal["worker", "inline", "resident"]
+
+
+class Reward(Plug):
+    """Something that says what rollouts are worth. Most rewards are a `Verifier` or a `GroupReward`.
+
+    Where a reward runs follows from how it is written. `async def` runs on the mixture's loop, under `concurrency` and
+    the wall-clock budget. A plain `def` runs in a worker process that can be killed, unless `isolation` says:
+
+    - `"inline"`: on the mixture's loop. Only for cheap code, linear in its input, that you would trust with your run.
+    - `"resident"`: in one long-lived worker that judges whole batches, without a memory limit. For models.
+    """
+
+    kind: ClassVar[str] = "reward"
+    isolation: ClassVar[Isolation] = "worker"
+    budget: ClassVar[Budget] = Budget()
+    concurrency: ClassVar[int] = 64
+    """How many judgings of an `async def` reward run at the same time."""
+    preload: ClassVar[tuple[str, ...]] = ()
+    """Modules that are imported once, before workers are forked: what a judging would otherwise wait for."""
+    ground_truth_type: ClassVar[Any] = Any
+    """What the reward takes as `task.ground_truth`, as a type annotation. Anything else is a `bad_ground_truth`."""
+
+    @abstractmethod
+    async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """One score for each rollout, in order."""
+
+    def canonical(self, task: Task) -> str | None:
+        """A completion that must earn 1 for this task, made from its ground truth; None if there is no such thing.
+
+        `guerdon check` proves the verifier with it, and core tells a bad completion from a broken verifier.
+        """
+        return None
+
+
+class Verifier(Reward):
+    """A reward that judges rollouts one by one."""
+
+    @abstractmethod
+    def verify(self, rollout: Rollout) -> Score | float | bool | Awaitable[Score | float | bool]:
+        """What this rollout is worth. For a plain number core writes the reason. May be `async def`."""
+
+    async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """`verify`, rollout by rollout, in this process."""
+        from guerdon.judging import judge
+
+        return [score for rollout in rollouts for score in await judge(self, [rollout])]
+
+
+class GroupReward(Reward):
+    """A reward that judges all rollouts of one task against each other."""
+
+    @abstractmethod
+    def score_group(
+        self, group: Sequence[Rollout]
+    ) -> Sequence[Score | float | bool] | Awaitable[Sequence[Score | float | bool]]:
+        """One score for each rollout of the group, in order. May be `async def`."""
+
+    async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
+        """`score_group` of the rollouts, as one group, in this process."""
+        from guerdon.judging import judge
+
+        return await judge(self, rollouts)
+
+
+def is_async(reward: Reward) -> bool:
+    """Whether a reward is written with `async def`, and so runs on the mixture's loop."""
+    if isinstance(reward, Verifier):
+        return inspect.iscoroutinefunction(reward.verify)
+    if isinstance(reward, GroupReward):
+        return inspect.iscoroutinefunction(reward.score_group)
+    return reward.isolation != "resident"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Code to run: `files` by relative path, and the command that starts it, run in their directory."""
+
+    files: Mapping[str, bytes]
+    command: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use. Output beyond `output_bytes` is cut, never buffered."""
+
+    cpu_seconds: float = 10.0
+    wall_seconds: float = 60.0
+    memory_mb: int = 512
+    output_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended. `cause` names the limit that ended it, or is None; `cut` says that output was cut."""
+
+    exit_code: int | None
+    signal: int | None
+    stdout: bytes
+    stderr: bytes
+    cut: bool
+    cpu_seconds: float
+    seconds: float
+    cause: str | None
+
+
+class Running(ABC):
+    """A program that a sandbox has started."""
+
+    @abstractmethod
+    async def send(self, data: bytes) -> None:
+        """Write to its standard input."""
+
+    @abstractmethod
+    async def receive(self) -> bytes:
+        """What it has written to standard output since; b"" at the end."""
+
+    @abstractmethod
+    async def finish(self) -> Finished:
+        """Close its input and wait for its end."""
+
+
+class Sandbox(Plug):
+    """A place where model-written code may run."""
+
+    kind: ClassVar[str] = "sandbox"
+
+    @abstractmethod
+    def start(self, program: Program, limits: Limits) -> AbstractAsyncContextManager[Running]:
+        """Start a program. Whatever is left of it ends with the context."""
+
+
+class Tasks(Plug):
+    """A source of tasks."""
+
+    kind: ClassVar[str] = "tasks"
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Task]:  # type: ignore[override]  # pydantic iterates over fields; tasks are meant
+        """The tasks, in the same order every time."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run file describes, built and ready. A trainer is handed one."""
+
+    directory: Path
+    seed: int
+    mixture: "Mixture"
+    tasks: Tasks | None = None
+    policy: Policy | None = None
+    sampler: Sampler | None = None
+    trainer: "Trainer | None" = None
+
+
+class Trainer(Plug):
+    """Something that makes a policy better."""
+
+    kind: ClassVar[str] = "trainer"
+
+    @abstractmethod
+    def fit(self, run: Run) -> None:
+        """Train until done. The run directory says how far it came."""
+
+
+KINDS: dict[str, type[Plug]] = {kind.kind: kind for kind in (Policy, Sampler, Reward, Trainer, Sandbox, Tasks)}
+"""Every kind of plug, by its name in the run file."""

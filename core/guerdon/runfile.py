@@ -1,0 +1,166 @@
+"""TOML in, a run out. The whole file is checked before anything runs, and every mistake is named."""
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from guerdon.errors import DataError, GuerdonError, OptionError, RunFileError
+from guerdon.mixture import Mixture, Term
+from guerdon.options import build, suggestion
+from guerdon.plugs import MIXTURE_KEYS, Plug, Policy, Reward, Sampler, Tasks, Trainer
+
+TOP_LEVEL = ("directory", "seed", "rewards", "tasks", "policy", "sampler", "trainer")
+
+AnyPlug = TypeVar("AnyPlug", bound=Plug)
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """What a run file says. Nothing in it is open yet."""
+
+    path: Path
+    text: str
+    directory: Path
+    seed: int
+    terms: Sequence[Term]
+    tasks: Tasks | None = None
+    policy: Policy | None = None
+    sampler: Sampler | None = None
+    trainer: Trainer | None = None
+
+    def mixture(self, workers: int | None = None) -> Mixture:
+        """Its rewards as a mixture, to be used in a `with`. `workers`: processes per isolated reward."""
+        return Mixture(self.terms, workers)
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> RunFile:
+    """Read and check a run file. `overrides` are `dotted.key=value`; a value that is no TOML is a string.
+
+    Raises DataError if it cannot be read at all, and RunFileError with every mistake that is in it.
+    """
+    text = _text(path)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(str(path), f"is not TOML: {error}", "strings need quotes; see https://toml.io") from None
+    for override in overrides:
+        _override(table, override)
+    return parse(table, path, text)
+
+
+def parse(table: Mapping[str, Any], path: Path, text: str) -> RunFile:
+    """Check a run file that is already a table."""
+    mistakes: list[GuerdonError] = []
+    for key in table:
+        if key not in TOP_LEVEL:
+            mistakes.append(OptionError(key, "no such table or key", suggestion(key, list(TOP_LEVEL))))
+    directory, seed = table.get("directory", f"runs/{path.stem}"), table.get("seed", 0)
+    if not isinstance(directory, str):
+        mistakes.append(OptionError("directory", f"is a path, got {directory!r}"))
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        mistakes.append(OptionError("seed", f"is a whole number, got {seed!r}"))
+    terms = _terms(table, mistakes)
+    tasks = _plug(Tasks, table, mistakes)
+    policy = _plug(Policy, table, mistakes)
+    sampler = _plug(Sampler, table, mistakes)
+    trainer = _plug(Trainer, table, mistakes)
+    if mistakes:
+        raise RunFileError(str(path), mistakes)
+    return RunFile(path, text, Path(directory), seed, terms, tasks, policy, sampler, trainer)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise DataError(str(path), "does not exist", "name a run file") from None
+    except UnicodeDecodeError as error:
+        raise DataError(str(path), f"is not UTF-8 (byte {error.start})", "save it as UTF-8") from None
+    except OSError as error:
+        raise DataError(str(path), f"cannot be read: {error.strerror}") from None
+
+
+def _terms(table: Mapping[str, Any], mistakes: list[GuerdonError]) -> list[Term]:
+    rewards = table.get("rewards")
+    if not isinstance(rewards, Mapping) or not rewards:
+        mistakes.append(OptionError("rewards", "there is none", 'write a table: [rewards.NAME] with `use = "…"`'))
+        return []
+    terms = []
+    for name, options in rewards.items():
+        term = _term(name, options, mistakes)
+        if term is not None:
+            terms.append(term)
+    if len(terms) == len(rewards) and all(term.weight == 0 for term in terms):
+        mistakes.append(OptionError("rewards", "every weight is 0, so no rollout gets a total", "give one a weight"))
+    return terms
+
+
+def _term(name: str, options: Any, mistakes: list[GuerdonError]) -> Term | None:
+    where = f"rewards.{name}"
+    before = len(mistakes)
+    if not isinstance(options, Mapping):
+        mistakes.append(OptionError(where, f"expected a table, got {options!r}", f"write [{where}]"))
+        return None
+    weight, gate, domains = options.get("weight", 1), options.get("gate", False), options.get("domains")
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        mistakes.append(OptionError(f"{where}.weight", f"is a number, got {weight!r}"))
+    elif not math.isfinite(weight):
+        mistakes.append(
+            OptionError(f"{where}.weight", f"is a finite number, got {weight}", "nothing can be summed with it")
+        )
+    if not isinstance(gate, bool):
+        mistakes.append(OptionError(f"{where}.gate", f"is true or false, got {gate!r}"))
+    if domains is not None and not (
+        isinstance(domains, list) and domains and all(isinstance(one, str) and one for one in domains)
+    ):
+        way_out = 'as in `domains = ["math"]`; leave it out for a term that applies to every task'
+        mistakes.append(OptionError(f"{where}.domains", f"is a list of names, got {domains!r}", way_out))
+    own = {key: value for key, value in options.items() if key not in MIXTURE_KEYS or key == "use"}
+    try:
+        reward = build(Reward, own, where)  # type: ignore[type-abstract]
+    except RunFileError as error:
+        mistakes += [_with_mixture_keys(mistake) for mistake in error.mistakes]
+        return None
+    if len(mistakes) > before:
+        return None
+    return Term(name, reward, float(weight), gate, domains)
+
+
+def _with_mixture_keys(mistake: GuerdonError) -> GuerdonError:
+    """A misspelt `weight` is reported by the plug, which cannot know it."""
+    wrong = mistake.where.rsplit(".", 1)[-1]
+    if mistake.what == "no such option" and not mistake.way_out.startswith("did you mean"):
+        better = suggestion(wrong, [key for key in MIXTURE_KEYS])
+        if better.startswith("did you mean"):
+            return OptionError(mistake.where, mistake.what, better)
+    return mistake
+
+
+def _plug(kind: type[AnyPlug], table: Mapping[str, Any], mistakes: list[GuerdonError]) -> AnyPlug | None:
+    options = table.get(kind.kind)
+    if options is None:
+        return None
+    try:
+        return build(kind, options, kind.kind)
+    except RunFileError as error:
+        mistakes += error.mistakes
+        return None
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise OptionError(f"--set {override}", "is not of the form KEY=VALUE", "as in --set rewards.math.weight=2")
+    inner = table
+    for key in keys[:-1]:
+        inner = inner.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise OptionError(f"--set {override}", f"'{key}' is no table")
+    try:
+        inner[keys[-1]] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        inner[keys[-1]] = value
