@@ -52,11 +52,11 @@ class Server:
 
     def run(self) -> None:
         while self._parent_lives():
-            readable, _, _ = select.select([self.control, self.wakeup], [], [], PARENT_CHECK_SECONDS)
+            readable, _, _ = select.select([self.control.fileno(), self.wakeup], [], [], PARENT_CHECK_SECONDS)
             if self.wakeup in readable:
                 os.read(self.wakeup, 4096)
             self._reap()
-            if self.control in readable and not self._obey():
+            if self.control.fileno() in readable and not self._obey():
                 break
         self._end_all()
 

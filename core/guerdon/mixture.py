@@ -133,7 +133,7 @@ class Mixture:
         return await asyncio.wrap_future(self.submit(rollouts, groups))
 
     def prove(self, term: Term, rollouts: Sequence[Rollout]) -> "concurrent.futures.Future[list[Verdict]]":
-        """Judge a control for each rollout's task: its own truth must earn full marks, or an empty completion a score."""
+        """Judge a control for each task: its own truth must earn full marks, or an empty completion any score."""
         units = [Unit([rollout], control=True) for rollout in rollouts]
         return self._run(self._places[term.name].judge(units))
 

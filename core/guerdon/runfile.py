@@ -108,9 +108,7 @@ def _term(name: str, options: Any, mistakes: list[GuerdonError]) -> Term | None:
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         mistakes.append(OptionError(f"{where}.weight", f"is a number, got {weight!r}"))
     elif not math.isfinite(weight):
-        mistakes.append(
-            OptionError(f"{where}.weight", f"is a finite number, got {weight}", "nothing can be summed with it")
-        )
+        mistakes.append(OptionError(f"{where}.weight", f"is a finite number, got {weight}", "leave it out for 1"))
     if not isinstance(gate, bool):
         mistakes.append(OptionError(f"{where}.gate", f"is true or false, got {gate!r}"))
     if domains is not None and not (
@@ -120,7 +118,7 @@ def _term(name: str, options: Any, mistakes: list[GuerdonError]) -> Term | None:
         mistakes.append(OptionError(f"{where}.domains", f"is a list of names, got {domains!r}", way_out))
     own = {key: value for key, value in options.items() if key not in MIXTURE_KEYS or key == "use"}
     try:
-        reward = build(Reward, own, where)  # type: ignore[type-abstract]
+        reward = build(Reward, own, where)
     except RunFileError as error:
         mistakes += [_with_mixture_keys(mistake) for mistake in error.mistakes]
         return None
@@ -133,7 +131,7 @@ def _with_mixture_keys(mistake: GuerdonError) -> GuerdonError:
     """A misspelt `weight` is reported by the plug, which cannot know it."""
     wrong = mistake.where.rsplit(".", 1)[-1]
     if mistake.what == "no such option" and not mistake.way_out.startswith("did you mean"):
-        better = suggestion(wrong, [key for key in MIXTURE_KEYS])
+        better = suggestion(wrong, list(MIXTURE_KEYS))
         if better.startswith("did you mean"):
             return OptionError(mistake.where, mistake.what, better)
     return mistake

@@ -7,7 +7,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias
 
-Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
 """Plain text, or chat messages: mappings with `role` and `content`."""
 

@@ -194,7 +194,7 @@ class Worker:
                 seconds = time.monotonic() - self.busy_since
                 if not line.endswith(b"\n"):
                     failure = self._cause(await self.ended)
-                    return list(left), failure and Verdict(None, failure, seconds)
+                    return list(left), None if failure is None else Verdict(None, failure, seconds)
                 try:
                     number, plain = json.loads(line)
                     verdict = wire.to_verdict(plain)
