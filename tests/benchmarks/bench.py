@@ -1,0 +1,38 @@
+"""`make bench`: guerdon beside its peers, in one run on one machine, as a table of ratios.
+
+Never a test: a machine that is busy with something else must not fail a build. Times are CPU times where possible.
+"""
+
+import argparse
+import os
+import platform
+import sys
+
+from language_bench import language_lines
+from math_bench import math_lines
+from overhead_bench import overhead_lines
+from report import table
+from start_bench import start_lines
+
+
+def main() -> None:
+    """Run everything and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", required=True, help="the Python of an environment with peers/requirements.txt")
+    peers = parser.parse_args().peers
+    parts = {
+        "math": lambda: math_lines(peers),
+        "language": lambda: language_lines(peers),
+        "overhead": overhead_lines,
+        "start": start_lines,
+    }
+    lines = []
+    for name, part in parts.items():
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        lines += part()
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()
