@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from guerdon import wire
 from guerdon.judging import judge_now, judge_unit
-from guerdon.plugs import Reward, is_async
+from guerdon.plugs import Reward
 from guerdon.wire import Unit, Verdict
 
 
@@ -16,7 +16,7 @@ class InProcess:
 
     def __init__(self, reward: Reward) -> None:
         self.reward = reward
-        self.asynchronous = is_async(reward)
+        self.asynchronous = reward.is_async()
         self.free = asyncio.Semaphore(reward.concurrency)
 
     async def judge(self, units: Sequence[Unit]) -> list[Verdict]:

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 from guerdon.blame import Place, settle
 from guerdon.errors import GuerdonError, RewardBroken
 from guerdon.inprocess import InProcess
-from guerdon.plugs import GroupReward, Reward, Verifier, is_async, opened
+from guerdon.plugs import GroupReward, Reward, Verifier, opened
 from guerdon.types import Outcome, Rollout, Score
 from guerdon.wire import Failure, Unit, Verdict
 from guerdon.workers import ForkServer, Pool
@@ -247,7 +247,7 @@ class Health:
 
 
 def _lives_here(reward: Reward) -> bool:
-    return is_async(reward) or reward.isolation == "inline"
+    return reward.is_async() or reward.isolation == "inline"
 
 
 def _units(reward: Reward, applicable: Sequence[int], groups: Sequence[str] | None) -> list[list[int]]:

@@ -151,6 +151,11 @@ class Reward(Plug):
     async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """One score for each rollout, in order."""
 
+    @classmethod
+    def is_async(cls) -> bool:
+        """Whether it is written with `async def`, and so runs on the mixture's loop."""
+        return cls.isolation != "resident"
+
     def canonical(self, task: Task) -> str | None:
         """A completion that must earn 1 for this task, made from its ground truth; None if there is no such thing.
 
@@ -165,6 +170,11 @@ class Verifier(Reward):
     @abstractmethod
     def verify(self, rollout: Rollout) -> Score | float | bool | Awaitable[Score | float | bool]:
         """What this rollout is worth. For a plain number core writes the reason. May be `async def`."""
+
+    @classmethod
+    def is_async(cls) -> bool:
+        """Whether `verify` is written with `async def`."""
+        return inspect.iscoroutinefunction(cls.verify)
 
     async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """`verify`, rollout by rollout, in this process."""
@@ -182,20 +192,16 @@ class GroupReward(Reward):
     ) -> Sequence[Score | float | bool] | Awaitable[Sequence[Score | float | bool]]:
         """One score for each rollout of the group, in order. May be `async def`."""
 
+    @classmethod
+    def is_async(cls) -> bool:
+        """Whether `score_group` is written with `async def`."""
+        return inspect.iscoroutinefunction(cls.score_group)
+
     async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """`score_group` of the rollouts, as one group, in this process."""
         from guerdon.judging import judge
 
         return await judge(self, rollouts)
-
-
-def is_async(reward: Reward) -> bool:
-    """Whether a reward is written with `async def`, and so runs on the mixture's loop."""
-    if isinstance(reward, Verifier):
-        return inspect.iscoroutinefunction(reward.verify)
-    if isinstance(reward, GroupReward):
-        return inspect.iscoroutinefunction(reward.score_group)
-    return reward.isolation != "resident"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from guerdon import wire
 from guerdon.judging import judge_now, judge_unit
-from guerdon.plugs import Budget, Reward, is_async, opened
+from guerdon.plugs import Budget, Reward, opened
 
 EXIT_OUT_OF_MEMORY = 86
 
@@ -54,7 +54,7 @@ def _serve(channel: socket.socket, reward: Reward, loop: asyncio.AbstractEventLo
     resident = reward.isolation == "resident"
     if not resident:
         _limit_memory(reward.budget)
-    synchronous = not resident and not is_async(reward)
+    synchronous = not resident and not reward.is_async()
     for line in channel.makefile("rb"):
         for number, plain in json.loads(line):
             unit = wire.to_unit(plain)
