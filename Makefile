@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 INSTALL = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DEMO = tests/corpora/outputs/math_groups.jsonl.gz
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format docs bench clean
 
 demo: .venv/demo/ready
 	.venv/demo/bin/guerdon score docs/tutorial/demo.toml $(DEMO) --out demo/scored.jsonl --overwrite
@@ -25,6 +25,10 @@ lint: .venv/test/ready
 format: .venv/test/ready
 	.venv/test/bin/ruff check --fix .
 	.venv/test/bin/ruff format .
+
+# The pages of the reference that are generated from the code.
+docs: .venv/test/ready
+	.venv/test/bin/python docs/reference/write.py
 
 # Peers get an environment of their own: what they pin must not reach ours.
 bench: .venv/test/ready .venv/peers/ready

@@ -59,7 +59,7 @@ def _plug(plug: type[Plug]) -> list[str]:
 
 
 def _where(plug: type[Reward]) -> str:
-    if plug.is_async():  # type: ignore[arg-type]  # it looks at methods only
+    if plug.is_async():
         return "Runs on the mixture's loop."
     if plug.isolation == "inline":
         return "Runs inline."
