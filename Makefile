@@ -8,8 +8,8 @@ DEMO = tests/corpora/outputs/math_groups.jsonl.gz
 demo: .venv/demo/ready
 	.venv/demo/bin/guerdon score docs/tutorial/demo.toml $(DEMO) --out demo/scored.jsonl --overwrite
 	@echo
-	@echo "Why did row 4 get what it got?"
-	.venv/demo/bin/guerdon explain docs/tutorial/demo.toml $(DEMO) --row 4
+	@echo "Why did row 6 get what it got?"
+	.venv/demo/bin/guerdon explain docs/tutorial/demo.toml $(DEMO) --row 6
 	@echo
 	@echo "Next: .venv/demo/bin/guerdon plugins    and docs/tutorial/first-verifier.md"
 

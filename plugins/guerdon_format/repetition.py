@@ -40,7 +40,7 @@ class Repetition(Verifier):
         if not total:
             return Score(0.0, f"fewer than {self.ngram_size} words")
         reason = f"{repeated} of {total} {self.ngram_size}-grams of {name} were there before"
-        return Score(self.max_penalty * repeated / total, reason)
+        return Score(self.max_penalty * repeated / total + 0.0, reason)  # + 0.0: nobody wants to read -0
 
     def _count(self, units: Sequence[str]) -> tuple[int, int]:
         """How many n-grams were there before, and how many there are. Linear in the length, whatever n is."""
