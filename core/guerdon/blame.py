@@ -51,6 +51,8 @@ async def settle(reward: Reward, unit: Unit, verdict: Verdict, place: Place) -> 
 
 async def _settle_one(reward: Reward, unit: Unit, verdict: Verdict, fresh: Fresh) -> Verdict:
     assert verdict.failure is not None
+    if verdict.failure.cause == wire.UNAVAILABLE:
+        return _abstain(unit, verdict, verdict.failure)
     control = await fresh.judge(Unit(unit.rollouts, control=True))
     if control.failure is None:
         return replace(verdict, scores=[_at_fault(reward, verdict.failure)], failure=None)
@@ -73,29 +75,28 @@ async def _settle_one_by_one(reward: Reward, unit: Unit, verdict: Verdict, fresh
 
 
 async def _settle_group(unit: Unit, verdict: Verdict, fresh: Fresh) -> Verdict:
-    """Whoever makes the group fail with all others empty earns 0; the others are judged with it empty."""
+    """All start empty and are filled in one by one: whoever makes the group fail earns 0 and stays empty."""
     assert verdict.failure is not None
-    empty = [replace(rollout, completion="", completion_ids=None, logprobs=None) for rollout in unit.rollouts]
-    control = await fresh.judge(Unit(empty, control=True))
-    if control.failure is not None:
+    group = [replace(rollout, completion="", completion_ids=None, logprobs=None) for rollout in unit.rollouts]
+    control = await fresh.judge(Unit(group, control=True))
+    if control.scores is None:
+        assert control.failure is not None
         return _abstain(unit, verdict, control.failure)
-    guilty: dict[int, Failure] = {}
+    scores, guilty = control.scores, {}
     for number, rollout in enumerate(unit.rollouts):
-        alone = await fresh.judge(Unit([*empty[:number], rollout, *empty[number + 1 :]]))
-        if alone.failure is not None and alone.failure.cause == wire.UNAVAILABLE:
-            return _abstain(unit, verdict, alone.failure)
-        if alone.failure is not None:
-            guilty[number] = alone.failure
-    others = [empty[number] if number in guilty else rollout for number, rollout in enumerate(unit.rollouts)]
-    rest = await fresh.judge(Unit(others)) if guilty else verdict
-    if rest.scores is None:
-        everyone = Score(0.0, f"the group as it stands {_why(verdict.failure)}; empty completions are judged well")
-        return replace(verdict, scores=[everyone for _ in unit.rollouts], failure=None)
+        more = [*group[:number], rollout, *group[number + 1 :]]
+        judged = await fresh.judge(Unit(more))
+        if judged.scores is not None:
+            group, scores = more, judged.scores
+        elif judged.failure is not None and judged.failure.cause == wire.UNAVAILABLE:
+            return _abstain(unit, verdict, judged.failure)
+        elif judged.failure is not None:
+            guilty[number] = judged.failure
     scores = [
         Score(0.0, f"with this completion the reward {_why(guilty[number])}; without it the group is judged well")
         if number in guilty
         else score
-        for number, score in enumerate(rest.scores)
+        for number, score in enumerate(scores)
     ]
     return replace(verdict, scores=scores, failure=None)
 

@@ -1,7 +1,7 @@
 """The process that forks workers, limits them, kills them and buries them.
 
-Started as `python -m guerdon.forkserver FD`, never from the user's `__main__`. It imports the plugins once, so that a
-new worker costs a fork and not an import. It ends, and all its workers with it, when its parent does.
+Started as `python -m guerdon.forkserver FD PARENT`, never from the user's `__main__`. It imports the plugins once, so
+that a new worker costs a fork and not an import. It ends, and all its workers with it, when its parent does.
 """
 
 import ctypes
@@ -27,12 +27,13 @@ FAREWELL_SECONDS = 1.0
 
 
 def main() -> None:
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control, parent = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
+    os.dup2(2, 1)  # what a plugin prints must not end up in the parent's output
     signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a thread of the parent may have blocked the ones we live by
     os.environ.pop("PYTHONPATH", None)  # it was the parent's sys.path, and is ours by now
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _preload(json.loads(control.recv(LARGEST_COMMAND)))
-    Server(control, os.getppid()).run()
+    Server(control, parent).run()
 
 
 class Server:
@@ -89,14 +90,15 @@ class Server:
             self._tell({"ended": command["worker"], "signal": None, "exit": None, "why": f"cannot fork: {error}"})
             return
         if pid == 0:
-            self._become_worker(server, command, channel)
+            self._become_worker(server, channel)
         os.close(channel)
         self.pids[command["worker"]] = pid
 
-    def _become_worker(self, server: int, command: dict[str, Any], channel: int) -> None:
+    def _become_worker(self, server: int, channel: int) -> None:
         try:
             os.setsid()
             _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            _prctl(PR_SET_CHILD_SUBREAPER, 1)  # what it daemonises is its own until it ends
             if os.getppid() != server:
                 os._exit(1)
             signal.set_wakeup_fd(-1)
@@ -106,8 +108,10 @@ class Server:
                 os.close(descriptor)
             from guerdon.worker import work
 
-            work(socket.socket(fileno=channel), command)
+            work(socket.socket(fileno=channel))
             os._exit(0)
+        except ConnectionError:
+            pass  # nobody is there to hear what it has to say
         except BaseException:
             traceback.print_exc()
         finally:
@@ -115,7 +119,6 @@ class Server:
 
     def _reap(self) -> None:
         numbers = {pid: number for number, pid in self.pids.items()}
-        ended = False
         while True:
             try:
                 # WNOWAIT: the group is killed while its leader's pid cannot yet belong to anybody else.
@@ -129,16 +132,14 @@ class Server:
                 _kill_group(pid)
             _, status = os.waitpid(pid, 0)
             if pid in numbers:
-                ended = True
                 number = numbers[pid]
                 del self.pids[number]
                 code = os.waitstatus_to_exitcode(status)
                 self._tell({"ended": number, "signal": -code if code < 0 else None, "exit": max(code, 0), "why": ""})
-        if ended:
+            # What a worker started and what left its group (setsid) is ours now: we are the subreaper.
             self._kill_orphans()
 
     def _kill_orphans(self) -> None:
-        # What a worker started and what left its group (setsid) is ours now: we are the subreaper.
         for pid in _children():
             if pid not in self.pids.values():
                 _kill(pid)
@@ -170,7 +171,7 @@ def _preload(modules: list[str]) -> None:
     for module in modules:
         try:
             importlib.import_module(module)
-        except ImportError:
+        except (Exception, SystemExit):
             pass  # the worker that needs it will say so, with a traceback
     # Objects that exist by now are never collected in a worker, so their pages stay shared.
     gc.collect()

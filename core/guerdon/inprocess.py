@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+import io
 import time
 from collections.abc import AsyncIterator, Sequence
 
 from guerdon import wire
-from guerdon.judging import judge_now, judge_unit
+from guerdon.judging import judge_unit, judge_unit_now
 from guerdon.plugs import Reward
-from guerdon.wire import Unit, Verdict
+from guerdon.types import Score
+from guerdon.wire import Failure, Unit, Verdict
+
+FAREWELL_SECONDS = 1.0
+"""How long a judging that is cancelled may tidy up; one that goes on after that is left to itself."""
 
 
 class InProcess:
@@ -33,8 +38,8 @@ class InProcess:
     def _judge_now(self, unit: Unit) -> Verdict:
         started = time.perf_counter()
         try:
-            scores = judge_now(self.reward, unit.rollouts)
-        except (Exception, SystemExit) as error:
+            scores = judge_unit_now(self.reward, unit)
+        except BaseException as error:  # nothing that it raises may end the loop
             return Verdict(None, wire.failure_of(error), time.perf_counter() - started)
         return Verdict(scores, None, time.perf_counter() - started)
 
@@ -42,18 +47,32 @@ class InProcess:
         queued = time.perf_counter()
         async with self.free:
             started = time.perf_counter()
-            scores, failure = None, None
+            # A task of its own: one that swallows its cancellation must not hold up the run.
+            judging = asyncio.create_task(self._attempt(unit))
             try:
-                async with asyncio.timeout(self.reward.budget.wall_seconds) as deadline:
-                    scores = await judge_unit(self.reward, unit)
-            except (Exception, SystemExit, asyncio.CancelledError) as error:
-                task = asyncio.current_task()
-                if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                    raise
-                failure = wire.failure_of(error)
-                if deadline.expired():
-                    failure = wire.Failure(wire.WALL_TIME, "used up its wall-clock time", failure.traceback)
+                await asyncio.wait([judging], timeout=self.reward.budget.wall_seconds)
+                failure = (
+                    None if judging.done() else Failure(wire.WALL_TIME, "used up its wall-clock time", _at(judging))
+                )
+            finally:
+                judging.cancel()
+            scores = None
+            if failure is not None:
+                await asyncio.wait([judging], timeout=FAREWELL_SECONDS)
+            elif isinstance(judged := judging.result(), Failure):
+                failure = judged
+            else:
+                scores = judged
             return Verdict(scores, failure, time.perf_counter() - started, started - queued)
+
+    async def _attempt(self, unit: Unit) -> list[Score] | Failure:
+        try:
+            return await judge_unit(self.reward, unit)
+        except BaseException as error:  # KeyboardInterrupt and SystemExit would end the loop
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            return wire.failure_of(error)
 
 
 class FreshInProcess:
@@ -64,4 +83,10 @@ class FreshInProcess:
 
     async def judge(self, unit: Unit) -> Verdict:
         """The verdict on one unit."""
-        return await self.place._judge_async(unit)
+        return (await self.place.judge([unit]))[0]
+
+
+def _at(task: "asyncio.Task[object]") -> str:
+    text = io.StringIO()
+    task.print_stack(limit=wire.DEEPEST_TRACEBACK, file=text)
+    return text.getvalue()

@@ -1,7 +1,8 @@
 """One judging in this process: call the reward, and make scores of whatever it returns."""
 
 import inspect
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from numbers import Real
 from typing import Any
@@ -11,10 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from guerdon.errors import BadGroundTruth
 from guerdon.plugs import GroupReward, Reward, Verifier
 from guerdon.types import CLOSE, Outcome, Rollout, Score, Task, prompt_opens_thinking
-from guerdon.wire import Unit
+from guerdon.wire import Unit, shortened
 
-LONGEST_REASON = 2000
-"""Characters. A reason is for people; what is longer belongs into the evidence."""
+LARGEST_EVIDENCE = 1 << 20
+"""Characters of JSON. A completion must not be able to choke the run with what is said of it."""
 
 
 class InvalidScore(Exception):
@@ -32,19 +33,30 @@ async def judge(reward: Reward, rollouts: Sequence[Rollout]) -> list[Score]:
     return _scores(reward, returned, len(rollouts))
 
 
+def judge_now(reward: Reward, rollouts: Sequence[Rollout]) -> list[Score]:
+    """`judge` for a reward that is written without `async`."""
+    return _scores(reward, _call(reward, rollouts), len(rollouts))
+
+
 async def judge_unit(reward: Reward, unit: Unit) -> list[Score]:
     """The scores of a unit. A control raises BadGroundTruth when the task's own truth does not earn full marks."""
     if not unit.control:
         return await judge(reward, unit.rollouts)
     controls = [_control(reward, rollout.task) for rollout in unit.rollouts]
-    scores = await judge(reward, [rollout for rollout, _ in controls])
-    for score, (_, canonical) in zip(scores, controls, strict=True):
-        if canonical and score.value is not None and score.value < 1:
-            raise BadGroundTruth(f"the task's own truth earns {score.value:g}: {score.reason}")
-    return scores
+    return _proved(controls, await judge(reward, [rollout for rollout, _ in controls]))
+
+
+def judge_unit_now(reward: Reward, unit: Unit) -> list[Score]:
+    """`judge_unit` for a reward that is written without `async`; no loop runs, so it may use one of its own."""
+    if not unit.control:
+        return judge_now(reward, unit.rollouts)
+    controls = [_control(reward, rollout.task) for rollout in unit.rollouts]
+    return _proved(controls, judge_now(reward, [rollout for rollout, _ in controls]))
 
 
 def _control(reward: Reward, task: Task) -> tuple[Rollout, bool]:
+    if reward.ground_truth_type is not Any:
+        _check_ground_truth(reward, task.ground_truth)  # `canonical` may rely on the type as `verify` does
     canonical = None if isinstance(reward, GroupReward) else reward.canonical(task)
     completion = canonical or ""
     if prompt_opens_thinking(task.prompt) and CLOSE not in completion:
@@ -52,9 +64,11 @@ def _control(reward: Reward, task: Task) -> tuple[Rollout, bool]:
     return Rollout(task, completion), canonical is not None
 
 
-def judge_now(reward: Reward, rollouts: Sequence[Rollout]) -> list[Score]:
-    """`judge` for a reward that is written without `async`."""
-    return _scores(reward, _call(reward, rollouts), len(rollouts))
+def _proved(controls: Sequence[tuple[Rollout, bool]], scores: list[Score]) -> list[Score]:
+    for score, (_, canonical) in zip(scores, controls, strict=True):
+        if canonical and score.value is not None and score.value < 1:
+            raise BadGroundTruth(f"the task's own truth earns {score.value:g}: {score.reason}")
+    return scores
 
 
 def _call(reward: Reward, rollouts: Sequence[Rollout]) -> Any:
@@ -71,29 +85,43 @@ def _call(reward: Reward, rollouts: Sequence[Rollout]) -> Any:
 def _scores(reward: Reward, returned: Any, expected: int) -> list[Score]:
     if isinstance(reward, Verifier):
         return [_score(reward, returned)]
-    if not isinstance(returned, Sequence) or len(returned) != expected:
-        count = len(returned) if isinstance(returned, Sequence) else repr(type(returned).__name__)
-        raise InvalidScore(f"returned {count} scores for {expected} rollouts")
-    return [_score(reward, one) for one in returned]
+    if isinstance(returned, str | bytes) or not isinstance(returned, Sequence):
+        raise InvalidScore(f"returned a {type(returned).__name__}, not a list of scores")
+    scores = [_score(reward, one) for one in returned]
+    if len(scores) != expected:
+        raise InvalidScore(f"returned {len(scores)} scores for {expected} rollouts")
+    return scores
 
 
 def _score(reward: Reward, returned: Any) -> Score:
-    if isinstance(returned, Score):
-        score = returned
-    elif isinstance(returned, Real):
-        try:
-            score = Score(float(returned), f"{reward.name} returned {returned}")
-        except ValueError as error:
-            raise InvalidScore(str(error)) from None
-    else:
-        raise InvalidScore(f"returned a {type(returned).__name__}, not a Score or a number")
+    """A score of plain values, whatever the reward made of them: the same here and from a worker."""
+    try:
+        if isinstance(returned, Score):
+            value = None if returned.value is None else float(returned.value)
+            reason, outcome, evidence = returned.reason, Outcome(returned.outcome), returned.evidence
+        elif isinstance(returned, Real):
+            value, outcome, evidence = float(returned), Outcome.SCORED, {}
+            reason = f"{reward.name} returned {value:g}"
+        else:
+            raise InvalidScore(f"returned a {type(returned).__name__}, not a Score or a number")
+        if not isinstance(reason, str):
+            raise InvalidScore(f"gave a {type(reason).__name__} as its reason, not text")
+        score = Score(value, shortened(reason), outcome, _evidence(evidence) if evidence else {})
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidScore(f"returned what is no score: {error}") from error
     if score.outcome is Outcome.BAD_GROUND_TRUTH:
         raise BadGroundTruth(score.reason)
     if score.outcome not in (Outcome.SCORED, Outcome.UNAVAILABLE):
         raise InvalidScore(f"returned the outcome {score.outcome}, which is not a reward's to say")
-    if len(score.reason) > LONGEST_REASON:
-        score = Score(score.value, score.reason[:LONGEST_REASON] + " …", score.outcome, score.evidence)
     return score
+
+
+def _evidence(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = json.dumps(dict(evidence), ensure_ascii=False)
+    if len(text) > LARGEST_EVIDENCE:
+        return {"left_out": f"{len(text)} characters of evidence"}
+    plain: Mapping[str, Any] = json.loads(text)
+    return plain
 
 
 @cache

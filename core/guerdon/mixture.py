@@ -2,10 +2,11 @@
 
 import asyncio
 import concurrent.futures
+import math
 import os
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -13,13 +14,15 @@ from typing import Any, Self, TypeVar
 from guerdon.blame import Place, settle
 from guerdon.errors import GuerdonError, RewardBroken
 from guerdon.inprocess import InProcess
+from guerdon.launcher import ForkServer
 from guerdon.plugs import GroupReward, Reward, Verifier, opened
 from guerdon.types import Outcome, Rollout, Score
 from guerdon.wire import Failure, Unit, Verdict
-from guerdon.workers import ForkServer, Pool
+from guerdon.workers import Pool
 
 BATCH = 64
 """Rollouts that a reward which is neither a Verifier nor a GroupReward is handed at once."""
+FAREWELL_SECONDS = 1.0
 WINDOW = 20
 """Tasks that a reward is remembered by, when it is asked whether it is broken."""
 
@@ -83,6 +86,8 @@ def total(terms: Sequence[Term], scores: Mapping[str, TermScore]) -> Total:
             parts.append(f"{term.weight:g} × {value:g} {term.name}")
     if not parts:
         return Total(None, Outcome.NOT_APPLICABLE, "no weighted term applies to this task's domain", scores)
+    if not math.isfinite(sum_):
+        return Total(None, Outcome.VERIFIER_ERROR, f"the sum is not finite: {' + '.join(parts)}", scores)
     return Total(sum_, Outcome.SCORED, " + ".join(parts), scores)
 
 
@@ -96,12 +101,16 @@ class Mixture:
     def __init__(self, terms: Sequence[Term], workers: int | None = None) -> None:
         """`workers`: how many worker processes each isolated reward may have; None for one a core."""
         self.terms = tuple(terms)
+        names = [term.name for term in terms]
+        if len(set(names)) < len(names):
+            raise GuerdonError("rewards", f"two terms have one name: {', '.join(names)}", "rename one")
         self.workers = workers or len(os.sched_getaffinity(0))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._places: dict[str, Place] = {}
         self._health = {term.name: Health(term.name) for term in terms}
         self._closing = AsyncExitStack()
+        self._judging: set[asyncio.Task[Any]] = set()
         self._pid = 0
 
     def covers(self, domain: str | None) -> bool:
@@ -126,6 +135,10 @@ class Mixture:
             raise GuerdonError(
                 f"rewards: {names}", "compares the rollouts of a group", "say which rollouts belong together"
             )
+        if groups is not None and len(groups) != len(rollouts):
+            raise GuerdonError(
+                "groups", f"{len(groups)} for {len(rollouts)} rollouts", "name the group of each rollout"
+            )
         return self._run(self._score(rollouts, groups))
 
     async def score(self, rollouts: Sequence[Rollout], groups: Sequence[str] | None = None) -> list[Total]:
@@ -139,6 +152,10 @@ class Mixture:
 
     def open(self) -> Self:
         """Start the loop, and open what lives in this process. Workers start when they are first needed."""
+        if self._loop is not None:
+            raise GuerdonError(
+                "mixture", "is open already", "open it once, and use it from as many threads as you like"
+            )
         self._loop = asyncio.new_event_loop()
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guerdon-mixture", daemon=True)
@@ -152,16 +169,16 @@ class Mixture:
 
     def close(self) -> None:
         """Close every reward and end every worker."""
-        if self._loop is None or self._thread is None:
-            return
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or os.getpid() != self._pid:
+            return  # a forked copy of the process that opened it has nothing to close
+        self._loop = None
         try:
-            if os.getpid() == self._pid:
-                self._run(self._closing.aclose()).result()
+            asyncio.run_coroutine_threadsafe(self._close(), loop).result()
         finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-            self._loop = None
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
     def __enter__(self) -> Self:
         return self.open()
@@ -180,7 +197,27 @@ class Mixture:
             work.close()
             state = "is not open" if self._loop is None else "was opened by another process"
             raise GuerdonError("mixture", state, "use it inside `with mixture:`, in the process that opened it")
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        return asyncio.run_coroutine_threadsafe(self._until_closed(work), self._loop)
+
+    async def _until_closed(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        task = asyncio.current_task()
+        assert task is not None
+        self._judging.add(task)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if self._loop is None:
+                raise GuerdonError("mixture", "was closed while it judged", "await what you submit first") from None
+            raise
+        finally:
+            self._judging.discard(task)
+
+    async def _close(self) -> None:
+        await _ended(self._judging)
+        try:
+            await self._closing.aclose()
+        finally:
+            await _ended(asyncio.all_tasks() - {asyncio.current_task()})
 
     async def _open(self) -> None:
         isolated = [term for term in self.terms if not _lives_here(term.reward)]
@@ -190,7 +227,11 @@ class Mixture:
         self._closing.push_async_callback(server.close)
         for term in self.terms:
             if _lives_here(term.reward):
-                await self._closing.enter_async_context(opened(term.reward))
+                try:
+                    await self._closing.enter_async_context(opened(term.reward))
+                except Exception as error:
+                    what = f"cannot be opened: {type(error).__name__}: {error}"
+                    raise GuerdonError(f"reward '{term.name}'", what) from error
                 self._places[term.name] = InProcess(term.reward)
             else:
                 _check_importable(term)
@@ -199,9 +240,12 @@ class Mixture:
                 self._places[term.name] = pool
 
     async def _score(self, rollouts: Sequence[Rollout], groups: Sequence[str] | None) -> list[Total]:
-        judged = await asyncio.gather(*(self._judge(term, rollouts, groups) for term in self.terms))
+        judged = await _together(self._judge(term, rollouts, groups) for term in self.terms)
         names = [term.name for term in self.terms]
-        return [total(self.terms, dict(zip(names, scores, strict=True))) for scores in zip(*judged, strict=True)]
+        return [
+            total(self.terms, dict(zip(names, [scores[i] for scores in judged], strict=True)))
+            for i in range(len(rollouts))
+        ]
 
     async def _judge(self, term: Term, rollouts: Sequence[Rollout], groups: Sequence[str] | None) -> list[TermScore]:
         scores = [NOT_APPLICABLE] * len(rollouts)
@@ -214,7 +258,7 @@ class Mixture:
         async def settled(number: int) -> None:
             verdicts[number] = await settle(term.reward, units[number], verdicts[number], place)
 
-        await asyncio.gather(*(settled(i) for i, verdict in enumerate(verdicts) if verdict.failure is not None))
+        await _together(settled(i) for i, verdict in enumerate(verdicts) if verdict.failure is not None)
         for unit, verdict in zip(members, verdicts, strict=True):
             assert verdict.scores is not None
             for i, score in zip(unit, verdict.scores, strict=True):
@@ -244,6 +288,23 @@ class Health:
                 f"{failure.what}",
                 f"mend it and resume\n{failure.traceback}".rstrip(),
             )
+
+
+async def _together(coroutines: Iterable[Coroutine[Any, Any, _Result]]) -> list[_Result]:
+    """`gather`, but when one fails the others do not go on."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _ended(tasks: Set["asyncio.Task[Any] | None"]) -> None:
+    """Cancel tasks and wait for their end; not for ever, because one may swallow its cancellation."""
+    cancelled = [task for task in tasks if task is not None and task.cancel()]
+    if cancelled:
+        await asyncio.wait(cancelled, timeout=FAREWELL_SECONDS)
 
 
 def _lives_here(reward: Reward) -> bool:

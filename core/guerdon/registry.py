@@ -59,7 +59,7 @@ class Registry:
         names = sorted(n for k, n in self.plugs if k == kind.kind)
         close = get_close_matches(name, names, n=1)
         known = f"did you mean '{close[0]}'?" if close else f"installed: {', '.join(names) or 'none'}"
-        also = f" (a plugin could not be loaded: {self.broken[0]})" if self.broken and not close else ""
+        also = "; a plugin could not be loaded: see `guerdon plugins`" if self.broken and not close else ""
         raise PluginError(where, f"no {kind.kind} is named '{name}'", known + also)
 
 
@@ -89,7 +89,7 @@ def load_from(installed: Iterable[Distribution]) -> Registry:
             _add(registry, entry_point, distribution)
         except PluginError as error:
             registry.broken.append(error)
-        except Exception as error:  # whatever a stranger's module raises, the others must still work
+        except (Exception, SystemExit) as error:  # whatever a stranger's module raises, the others must still work
             registry.broken.append(_broken(entry_point, distribution, error))
     return registry
 
@@ -170,7 +170,7 @@ def _name_clash(kind: str, name: str, one: Entry, other: Entry) -> PluginError:
     )
 
 
-def _broken(entry_point: EntryPoint, distribution: str, error: Exception) -> PluginError:
+def _broken(entry_point: EntryPoint, distribution: str, error: BaseException) -> PluginError:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return PluginError(

@@ -74,7 +74,7 @@ def parse(table: Mapping[str, Any], path: Path, text: str) -> RunFile:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError(str(path), "does not exist", "name a run file") from None
     except UnicodeDecodeError as error:
@@ -161,4 +161,4 @@ def _override(table: dict[str, Any], override: str) -> None:
     try:
         inner[keys[-1]] = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        inner[keys[-1]] = value
+        inner[keys[-1]] = value.strip()

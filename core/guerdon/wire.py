@@ -9,6 +9,11 @@ from typing import Any
 from guerdon.errors import BadGroundTruth, Unavailable
 from guerdon.types import Outcome, Rollout, Score, Task
 
+LONGEST_REASON = 2000
+"""Characters. A reason is for people; what is longer belongs into the evidence."""
+DEEPEST_TRACEBACK = 20
+"""Calls. The last ones tell."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -54,20 +59,32 @@ class Verdict:
 
 def failure_of(error: BaseException) -> Failure:
     """What an exception says of the judging that it ended."""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    trace = "".join(traceback.format_exception(error))
+    name = type(error).__name__
+    try:
+        said = shortened(str(error))
+    except Exception:
+        said = "(it cannot say what)"
+    what = f"{name}: {said}" if said else name
+    trace = "".join(
+        shortened(line, 2 * LONGEST_REASON) for line in traceback.format_exception(error, limit=-DEEPEST_TRACEBACK)
+    )
     if isinstance(error, BadGroundTruth):
-        return Failure(BAD_GROUND_TRUTH, str(error), trace)
+        return Failure(BAD_GROUND_TRUTH, said or name, trace)
     if isinstance(error, Unavailable):
-        return Failure(UNAVAILABLE, str(error), trace)
+        return Failure(UNAVAILABLE, said or name, trace)
     if isinstance(error, MemoryError):
         return Failure(MEMORY, what, trace)
     return Failure(RAISED, what, trace)
 
 
+def shortened(text: str, longest: int = LONGEST_REASON) -> str:
+    """A text that a person will read to its end."""
+    return text if len(text) <= longest else text[:longest] + " …"
+
+
 def dump(value: Any) -> bytes:
-    """One JSON line. Lone surrogates are escaped; what is no JSON raises TypeError."""
-    return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
+    """One JSON line; what is no JSON raises TypeError. Surrogates stay as they are: two escaped ones would become one."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def from_unit(unit: Unit) -> dict[str, Any]:

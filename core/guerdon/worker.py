@@ -14,20 +14,25 @@ import signal
 import socket
 import time
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, BinaryIO
 
 from guerdon import wire
-from guerdon.judging import judge_now, judge_unit
+from guerdon.judging import judge_unit, judge_unit_now
 from guerdon.plugs import Budget, Reward, opened
 
 EXIT_OUT_OF_MEMORY = 86
+TIMERS = (signal.SIGPROF, signal.SIGALRM)
 
 
-def work(channel: socket.socket, command: dict[str, Any]) -> None:
-    """Serve until the channel closes. `command`: `class` as "module:qualname", and its `options`."""
-    os.dup2(2, 1)  # what a verifier prints must not end up in the parent's output
+def work(channel: socket.socket) -> None:
+    """Serve until the channel closes. Its first line: `class` as "module:qualname", and its `options`."""
+    lines = channel.makefile("rb")
+    first = lines.readline()
+    if not first:
+        return
     loop = asyncio.new_event_loop()
     try:
+        command = json.loads(first)
         reward = _rebuild(command["class"], command["options"])
         plugs = AsyncExitStack()
         loop.run_until_complete(plugs.enter_async_context(opened(reward)))
@@ -36,7 +41,7 @@ def work(channel: socket.socket, command: dict[str, Any]) -> None:
         return
     channel.sendall(wire.dump({"ready": os.getpid()}))
     try:
-        _serve(channel, reward, loop)
+        _serve(channel, lines, reward, loop)
     finally:
         loop.run_until_complete(plugs.aclose())
 
@@ -50,19 +55,19 @@ def _rebuild(path: str, options: dict[str, Any]) -> Reward:
     return reward
 
 
-def _serve(channel: socket.socket, reward: Reward, loop: asyncio.AbstractEventLoop) -> None:
+def _serve(channel: socket.socket, lines: BinaryIO, reward: Reward, loop: asyncio.AbstractEventLoop) -> None:
     resident = reward.isolation == "resident"
     if not resident:
         _limit_memory(reward.budget)
     synchronous = not resident and not reward.is_async()
-    for line in channel.makefile("rb"):
+    for line in lines:
         for number, plain in json.loads(line):
             unit = wire.to_unit(plain)
             started = time.perf_counter()
             _start_timers(reward.budget)
             try:
-                if synchronous and not unit.control:
-                    scores = judge_now(reward, unit.rollouts)
+                if synchronous:
+                    scores = judge_unit_now(reward, unit)
                 else:
                     scores = loop.run_until_complete(judge_unit(reward, unit))
                 message = wire.dump([number, wire.from_scores(scores, time.perf_counter() - started)])
@@ -72,10 +77,16 @@ def _serve(channel: socket.socket, reward: Reward, loop: asyncio.AbstractEventLo
                 failure = wire.from_failure(wire.failure_of(error), time.perf_counter() - started)
                 message = wire.dump([number, failure])
             _stop_timers()
-            channel.sendall(message)
+            try:
+                channel.sendall(message)
+            except ConnectionError:
+                return  # retired in the middle of a judging: nobody waits for it any more
 
 
 def _start_timers(budget: Budget) -> None:
+    for number in TIMERS:
+        signal.signal(number, signal.SIG_DFL)  # an earlier judging may have used them for a timeout of its own
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TIMERS)
     signal.setitimer(signal.ITIMER_PROF, budget.cpu_seconds)
     signal.setitimer(signal.ITIMER_REAL, budget.wall_seconds)
 

@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -16,13 +14,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guerdon import wire
-from guerdon.errors import GuerdonError
+from guerdon.errors import DataError, GuerdonError
+from guerdon.launcher import ForkServer
 from guerdon.plugs import Reward
 from guerdon.wire import Failure, Unit, Verdict
 from guerdon.worker import EXIT_OUT_OF_MEMORY
 
 LARGEST_MESSAGE = 32
 """Units per message. More saves little, and what a killed worker had left is sent again."""
+LARGEST_MESSAGE_BYTES = 1 << 20
+"""A message is complete with either, or a few long completions would use up a worker's memory together."""
 LARGEST_LINE = 1 << 28
 WATCH_SECONDS = 1.0
 GRACE_SECONDS = 5.0
@@ -30,111 +31,11 @@ GRACE_SECONDS = 5.0
 LOST_TWICE = 2
 
 
-class ForkServer:
-    """The process that forks, limits and buries this process's workers. Made lazily; used from one loop only."""
-
-    def __init__(self, preload: Sequence[str]) -> None:
-        self.preload = preload
-        self.numbers = itertools.count()
-        self.ended: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self.process: subprocess.Popen[bytes] | None = None
-        self.control: socket.socket | None = None
-
-    def fork(self, reward: Reward) -> "Worker":
-        """A new worker for this reward."""
-        if self.control is None:
-            self._start()
-        assert self.control is not None
-        number = next(self.numbers)
-        ended: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self.ended[number] = ended
-        ours, theirs = socket.socketpair()
-        command = {
-            "worker": number,
-            "class": f"{type(reward).__module__}:{type(reward).__qualname__}",
-            "options": reward.model_dump(mode="json"),
-        }
-        with theirs:
-            try:
-                socket.send_fds(self.control, [json.dumps(command).encode()], [theirs.fileno()])
-            except OSError:
-                self._gone()
-        return Worker(number, ours, ended, self)
-
-    def kill(self, number: int) -> None:
-        """End a worker now, and everything that it started."""
-        if self.control is not None:
-            with contextlib.suppress(OSError):
-                self.control.send(json.dumps({"kill": number}).encode())
-
-    async def close(self) -> None:
-        """End all workers and the server itself. None is left when this returns."""
-        if self.process is None:
-            return
-        if self.control is not None:
-            asyncio.get_running_loop().remove_reader(self.control)
-            # Not only close: a forked copy of this process may hold the same socket.
-            self.control.shutdown(socket.SHUT_RDWR)
-            self.control.close()
-            self.control = None
-        await asyncio.to_thread(self.process.wait)
-        self.process = None
-
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        path = [entry or os.getcwd() for entry in sys.path]
-        # One thread a worker: there is a worker for every core.
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "guerdon.forkserver", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **threads},
-            )
-        ours.send(json.dumps(list(self.preload)).encode())
-        ours.setblocking(False)
-        self.control = ours
-        asyncio.get_running_loop().add_reader(ours, self._hear)
-
-    def _hear(self) -> None:
-        assert self.control is not None
-        while True:
-            try:
-                message = self.control.recv(1 << 16)
-            except BlockingIOError:
-                return
-            except OSError:
-                message = b""
-            if not message:
-                self._gone()
-                return
-            event = json.loads(message)
-            ended = self.ended.pop(event["ended"], None)
-            if ended is not None and not ended.done():
-                ended.set_result(event)
-
-    def _gone(self) -> None:
-        # Somebody killed the server. Its workers die with it (PDEATHSIG), and the next fork starts a new one.
-        if self.control is not None:
-            asyncio.get_running_loop().remove_reader(self.control)
-            self.control.close()
-            self.control = None
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-        for ended in self.ended.values():
-            if not ended.done():
-                ended.set_result({"lost": True})
-        self.ended.clear()
-
-
 @dataclass
 class _Item:
-    """A unit that waits for its verdict."""
+    """A unit that waits for its verdict. `line`: what the worker is told of it."""
 
-    unit: Unit
+    line: bytes
     future: asyncio.Future[Verdict]
     since: float = field(default_factory=time.monotonic)
     lost: int = 0
@@ -153,6 +54,17 @@ class _Item:
         return Verdict(None, Failure(wire.CRASHED, "its worker was killed from outside, twice"), 0.0)
 
 
+def _item(unit: Unit) -> _Item:
+    try:
+        line = wire.dump(wire.from_unit(unit)).rstrip()
+    except (TypeError, ValueError, RecursionError) as error:
+        names = ", ".join(sorted({rollout.task.id for rollout in unit.rollouts}))
+        raise DataError(
+            f"task {names}", f"cannot be sent to a worker: {error}", "ground truth and metadata are JSON values"
+        ) from None
+    return _Item(line, asyncio.get_running_loop().create_future())
+
+
 class Worker:
     """One worker process, seen from here."""
 
@@ -161,6 +73,9 @@ class Worker:
         self.channel = channel
         self.ended = ended
         self.server = server
+        self.sent = itertools.count()
+        """Numbers that no two units share, so that an answer can never be taken for another unit's."""
+        self.pid: int | None = None
         self.busy_since: float | None = None
         self.overdue = False
         self.reader: asyncio.StreamReader | None = None
@@ -170,43 +85,52 @@ class Worker:
         """Wait until its plug is open. Raises GuerdonError with the traceback when the plug cannot be."""
         self.channel.setblocking(False)
         self.reader, self.writer = await asyncio.open_unix_connection(sock=self.channel, limit=LARGEST_LINE)
+        path = f"{type(reward).__module__}:{type(reward).__qualname__}"
+        self.writer.write(wire.dump({"class": path, "options": reward.model_dump(mode="json")}))
         line = await self._line()
         first = json.loads(line) if line else {}
         if "broken" in first:
             raise GuerdonError(f"reward '{reward.name}'", f"cannot be opened in a worker\n{first['broken']}")
         if not line:
             event = await self.ended
-            if "lost" not in event:
+            # Somebody who kills workers is no reason to stop: its work is then done by another.
+            if "lost" not in event and event["signal"] != signal.SIGKILL:
                 raise GuerdonError(f"reward '{reward.name}'", f"its worker ended before it was open ({_how(event)})")
+            if (event.get("lost") or 0) > 0:
+                what = f"the process that forks them ended with exit code {event['lost']}"
+                raise GuerdonError("workers", what, "its traceback is on stderr")
+        self.pid = first.get("ready")
 
     async def judge(self, items: Sequence[_Item]) -> tuple[list[_Item], Verdict | None]:
         """Settle these items, in order. Returns those that are left when the worker ends, and what ended it.
 
-        The first of those that are left is the one it was judging. No verdict: the worker was lost to something else.
+        The first of those that are left is the one it was judging. No verdict: the worker was lost to something else,
+        or nobody waits for the others any more.
         """
         assert self.writer is not None
-        left = deque(items)
+        left = deque((next(self.sent), item) for item in items)
         self.busy_since = time.monotonic()
         try:
-            self.writer.write(wire.dump([[number, wire.from_unit(item.unit)] for number, item in enumerate(items)]))
+            self.writer.write(b"[%s]\n" % b",".join(b"[%d,%s]" % (number, item.line) for number, item in left))
             while left:
-                line = await self._line()
-                seconds = time.monotonic() - self.busy_since
-                if not line.endswith(b"\n"):
-                    failure = self._cause(await self.ended)
-                    return list(left), None if failure is None else Verdict(None, failure, seconds)
                 try:
+                    line = await self._line()
+                    seconds = time.monotonic() - self.busy_since
+                    if not line.endswith(b"\n"):
+                        failure = self._cause(await self.ended)
+                        return [item for _, item in left], None if failure is None else Verdict(None, failure, seconds)
                     number, plain = json.loads(line)
                     verdict = wire.to_verdict(plain)
-                    if number != len(items) - len(left):
-                        raise ValueError(f"answered {number} for {len(items) - len(left)}")
-                except (ValueError, TypeError, KeyError) as error:
+                    if number != left[0][0]:
+                        raise ValueError(f"answered {number} for {left[0][0]}")
+                except Exception as error:
                     self.server.kill(self.number)
-                    return list(left), Verdict(
-                        None, Failure(wire.CRASHED, f"its worker broke protocol: {error}"), seconds
-                    )
+                    broken = Failure(wire.CRASHED, f"its worker broke protocol: {error}")
+                    return [item for _, item in left], Verdict(None, broken, time.monotonic() - self.busy_since)
                 self.busy_since = time.monotonic()
-                left.popleft().settle(verdict)
+                left.popleft()[1].settle(verdict)
+                if left and all(item.future.done() for _, item in left):
+                    return [item for _, item in left], None  # nobody waits for them any more
         finally:
             self.busy_since = None
         return [], None
@@ -219,6 +143,11 @@ class Worker:
 
     def _cause(self, event: dict[str, Any]) -> Failure | None:
         if "lost" in event:
+            if self.pid is not None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)  # what it started has nobody else to end it
+            return None
+        if self.pid is None:
             return None
         if event["signal"] == signal.SIGPROF:
             return Failure(wire.CPU_TIME, "used up its CPU time")
@@ -230,8 +159,11 @@ class Worker:
 
     def retire(self) -> None:
         """Let it close its plug and go."""
+        # Not only close: a forked copy of this process may hold the same socket.
+        with contextlib.suppress(OSError):
+            self.channel.shutdown(socket.SHUT_RDWR)
         if self.writer is not None:
-            self.writer.close()
+            self.writer.transport.abort()
         else:
             self.channel.close()
 
@@ -253,21 +185,29 @@ class Pool:
         self.waiting: deque[_Item] = deque()
         self.arrived = asyncio.Event()
         self.slots: list[asyncio.Task[None]] = []
+        self.busy = 0
+        """How many slots have work."""
         self.workers: set[Worker] = set()
         self.alone = asyncio.Semaphore(self.size)
         self.watcher: asyncio.Task[None] | None = None
 
     async def judge(self, units: Sequence[Unit]) -> list[Verdict]:
-        """The verdicts on these units, in order. Raises GuerdonError if the reward cannot be opened in a worker."""
-        loop = asyncio.get_running_loop()
-        items = [_Item(unit, loop.create_future()) for unit in units]
+        """The verdicts on these units, in order.
+
+        Raises GuerdonError if the reward cannot be opened in a worker, and DataError for a task that is no JSON.
+        """
+        items = [_item(unit) for unit in units]
         self.waiting.extend(items)
         self.arrived.set()
-        while len(self.slots) < min(self.size, len(self.waiting)):
+        while len(self.slots) < min(self.size, self.busy + len(self.waiting)):
             self.slots.append(asyncio.create_task(self._slot()))
         if self.watcher is None:
             self.watcher = asyncio.create_task(self._watch())
-        return [await item.future for item in items]
+        try:
+            return await asyncio.gather(*(item.future for item in items))
+        finally:
+            for item in items:
+                item.future.cancel()  # once nobody waits for it, it need not be judged
 
     @contextlib.asynccontextmanager
     async def fresh(self) -> AsyncIterator["Fresh"]:
@@ -292,7 +232,7 @@ class Pool:
 
     async def hire(self) -> Worker:
         """A new worker with its plug open."""
-        worker = self.server.fork(self.reward)
+        worker = Worker(*await self.server.fork(), self.server)
         self.workers.add(worker)
         try:
             await worker.open(self.reward)
@@ -306,15 +246,26 @@ class Pool:
         self.workers.discard(worker)
         worker.retire()
 
+    def _message(self) -> list[_Item]:
+        """What is to be judged next by one worker; nothing if nobody waits."""
+        # Small enough that all slots have work to the end, large enough that messages are few.
+        most = max(1, min(LARGEST_MESSAGE, len(self.waiting) // (2 * self.size)))
+        items: list[_Item] = []
+        size = 0
+        while self.waiting and len(items) < most and size < LARGEST_MESSAGE_BYTES:
+            item = self.waiting.popleft()
+            if not item.future.done():
+                items.append(item)
+                size += len(item.line)
+        return items
+
     async def _slot(self) -> None:
         worker: Worker | None = None
         while True:
-            while not self.waiting:
+            while not (items := self._message()):
                 self.arrived.clear()
                 await self.arrived.wait()
-            # Small enough that all slots have work to the end, large enough that messages are few.
-            count = max(1, min(LARGEST_MESSAGE, len(self.waiting) // (2 * self.size)))
-            items = [self.waiting.popleft() for _ in range(count)]
+            self.busy += 1
             try:
                 worker = worker or await self.hire()
                 left, verdict = await worker.judge(items)
@@ -327,6 +278,8 @@ class Pool:
                     if not item.future.done():
                         item.future.set_exception(error)
                 continue
+            finally:
+                self.busy -= 1
             if left:
                 self.dismiss(worker)
                 worker = None
@@ -344,7 +297,7 @@ class Pool:
 
 
 class Fresh:
-    """A worker that only one caller uses; replaced by a new one whenever it ends."""
+    """A worker that only one caller uses, and no judging after one that failed."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -352,7 +305,10 @@ class Fresh:
 
     async def judge(self, unit: Unit) -> Verdict:
         """The verdict on one unit, with nothing else going on in that worker."""
-        item = _Item(unit, asyncio.get_running_loop().create_future())
+        if self.pool.reward.isolation == "resident":
+            # There may be no room for a second copy of a model.
+            return (await self.pool.judge([unit]))[0]
+        item = _item(unit)
         while not item.future.done():
             self.worker = self.worker or await self.pool.hire()
             item.since = time.monotonic()
@@ -362,7 +318,10 @@ class Fresh:
                 verdict = verdict or item.lose()
                 if verdict is not None:
                     item.settle(verdict)
-        return item.future.result()
+        verdict = item.future.result()
+        if verdict.failure is not None:
+            self.retire()  # whatever failed may have left something behind
+        return verdict
 
     def retire(self) -> None:
         """Let the worker go."""

@@ -5,45 +5,178 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from guerdon import BadGroundTruth, Budget, GroupReward, Reward, Rollout, Score, Task, Unavailable, Verifier
 
-SMALL = Budget(cpu_seconds=0.3, wall_seconds=1.5, memory_mb=256)
+SMALL = Budget(cpu_seconds=0.25, wall_seconds=1.2, memory_mb=256)
+
+
+class Liar:
+    """Equal to everything, a number of no fixed value, and of a class that is not its own."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __float__(self) -> float:
+        return 1.0
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        return Score
+
+    value = 1.0
+    reason = "trust me"
+    outcome = "scored, honestly"
+    evidence: ClassVar[dict[str, Any]] = {}
+
+
+class Mute(Exception):
+    """Cannot even say what is wrong."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no comment")
+
+
+def forged(**fields: Any) -> Score:
+    """A score that never went through its own checks."""
+    score = Score(0.5, "forged")
+    for name, value in fields.items():
+        object.__setattr__(score, name, value)
+    return score
+
+
+def nested(depth: int) -> Any:
+    """Lists in lists."""
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def misbehave(word: str) -> Any:
     """What the completion asks for, as a verifier with that bug would do it."""
     if word == "hang":
-        return 7 ** 10**9  # one C call that holds the GIL
+        return 7**10**9  # one C call that holds the GIL
+    if word == "spin":
+        while True:
+            pass
     if word == "sleep":
         time.sleep(60)
+    if word == "nap":
+        time.sleep(0.5)
     if word == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if word == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if word == "exit":
         sys.exit(3)
     if word == "os-exit":
         os._exit(0)
     if word == "memory":
         return len("x" * (4 << 30))
+    if word == "memory-slowly":
+        hoard = []
+        while True:
+            hoard.append(bytearray(1 << 20))
     if word == "raise":
         raise ValueError("I cannot take this")
+    if word == "raise-long":
+        raise ValueError("x" * 5_000_000)
+    if word == "raise-mute":
+        raise Mute
+    if word == "raise-surrogate":
+        raise ValueError("\ud800\x00")
+    if word == "interrupt":
+        raise KeyboardInterrupt
+    if word == "generator-exit":
+        raise GeneratorExit
     if word == "nan":
         return float("nan")
+    if word == "inf":
+        return float("-inf")
+    if word == "huge":
+        return 10**400
+    if word == "complex":
+        return 1j
     if word == "none":
         return None
+    if word == "text":
+        return "1.0"
+    if word == "liar":
+        return Liar()
+    if word == "forged-nan":
+        return forged(value=float("nan"))
+    if word == "forged-reason":
+        return forged(reason=["not", "text"])
+    if word == "forged-outcome":
+        return forged(value=None, outcome="scored")
+    if word == "not-applicable":
+        return forged(value=None, outcome="not_applicable")
+    if word == "no-json":
+        return Score(1.0, "look", evidence={"set": {1, 2}})
+    if word == "deep-json":
+        sys.setrecursionlimit(100_000)
+        return Score(1.0, "look", evidence={"deep": nested(3_000)})
+    if word == "long-reason":
+        return Score(1.0, "r" * 3_000_000)
+    if word == "long-evidence":
+        return Score(1.0, "look", evidence={"all of it": "e" * 3_000_000})
+    if word == "bad-truth":
+        raise BadGroundTruth("so says a verifier that confuses the completion with the truth")
     if word == "unavailable":
         raise Unavailable("the engine is away")
     if word == "child":
         subprocess.Popen(["sleep", "1000"])
-        subprocess.Popen(["sleep", "1001"], start_new_session=True)
+        subprocess.Popen(["sh", "-c", "sleep 1001 & sleep 1002 & wait"], start_new_session=True)
         time.sleep(60)
     if word == "masked":
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGPROF})
         time.sleep(60)
+    if word == "alarm":  # what signal-based timeouts of verifiers do, and leave behind
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
+        signal.alarm(5)
+        signal.alarm(0)
+        return 1.0
+    if word == "close-all":
+        os.closerange(3, 100)
+        return 1.0
+    if word == "fork-and-return":
+        os.fork()
+        return 1.0
+    if word == "print":
+        print("this must not be in anybody's output")
+        os.write(1, b"this must not be in anybody's output\n")
+        return 1.0
+    if word == "chdir":
+        os.chdir("/")
+        return 1.0
+    if word == "threads":
+        for _ in range(3):
+            threading.Thread(target=time.sleep, args=(1000,)).start()
+        return 1.0
+    if word == "own-loop":
+        return asyncio.run(asyncio.sleep(0, 1.0))
+    if word == "daemon":
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.execvp("sleep", ["sleep", "1003"])
+            os._exit(0)
+        os.wait()
+        return 1.0
     if word == "deep":
         return misbehave_deeply(0)
     return 1.0 if word == "right" else 0.0
@@ -54,7 +187,7 @@ def misbehave_deeply(depth: int) -> int:
 
 
 class Hostile(Verifier):
-    """Does what the completion says; `ground_truth` "broken" fails always, "typed" must be a string."""
+    """Does what the completion says; `ground_truth` "broken" fails always, "senseless" is one it cannot understand."""
 
     name: ClassVar[str] = "hostile"
     budget: ClassVar[Budget] = SMALL
@@ -90,13 +223,68 @@ class HostileAsync(Verifier):
     name: ClassVar[str] = "hostile-async"
     budget: ClassVar[Budget] = Budget(wall_seconds=0.3)
     concurrency: ClassVar[int] = 4
+    ground_truth_type: ClassVar[Any] = str
 
     async def verify(self, rollout: Rollout) -> Any:
+        if rollout.task.ground_truth == "broken":
+            raise KeyError("this truth has no key")
         if rollout.completion == "sleep":
             await asyncio.sleep(60)
         if rollout.completion == "cancel":
             raise asyncio.CancelledError
+        if rollout.completion == "stubborn":
+            while True:
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    pass
         return misbehave(rollout.completion)
+
+
+class Buggy(Verifier):
+    """Fails on everything."""
+
+    name: ClassVar[str] = "buggy"
+
+    def verify(self, rollout: Rollout) -> float:
+        return float({}["no such key"])
+
+
+class BuggyInline(Buggy):
+    """Fails on everything, here."""
+
+    name: ClassVar[str] = "buggy-inline"
+    isolation: ClassVar[Any] = "inline"
+
+
+class Poisoned(Verifier):
+    """A completion leaves something behind on which even the canonical one fails."""
+
+    name: ClassVar[str] = "poisoned"
+    budget: ClassVar[Budget] = SMALL
+    left_behind: ClassVar[list[str]] = []
+
+    def verify(self, rollout: Rollout) -> float:
+        if rollout.completion == "poison":
+            self.left_behind.append("poison")
+        if self.left_behind:
+            raise RuntimeError("poisoned")
+        return 1.0
+
+    def canonical(self, task: Task) -> str:
+        return "right"
+
+
+class OwnLoop(Verifier):
+    """Uses a loop of its own on everything, as verifiers around async clients do."""
+
+    name: ClassVar[str] = "own-loop"
+    budget: ClassVar[Budget] = SMALL
+
+    def verify(self, rollout: Rollout) -> float:
+        value = asyncio.run(asyncio.sleep(0, 1.0))
+        misbehave(rollout.completion)
+        return value
 
 
 class Echo(Verifier):
@@ -106,11 +294,28 @@ class Echo(Verifier):
     budget: ClassVar[Budget] = SMALL
 
     def verify(self, rollout: Rollout) -> Score:
-        if rollout.completion.startswith("die"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if rollout.completion.startswith("hang"):
-            misbehave("hang")
+        word = rollout.completion.partition(" ")[0]
+        if word in ("die", "hang", "nap", "raise", "fork-and-return", "child", "daemon", "killed"):
+            misbehave({"die": "killed"}.get(word, word))
         return Score(float(len(rollout.completion)), rollout.completion, evidence={"pid": os.getpid()})
+
+
+class Whole(Verifier):
+    """Says everything that it was given."""
+
+    name: ClassVar[str] = "whole"
+
+    def verify(self, rollout: Rollout) -> Score:
+        return Score(
+            float(len(rollout.completion)), rollout.completion[-50:], evidence={"head": rollout.completion[:50]}
+        )
+
+
+class WholeInline(Whole):
+    """The same, here."""
+
+    name: ClassVar[str] = "whole-inline"
+    isolation: ClassVar[Any] = "inline"
 
 
 class Longest(GroupReward):
@@ -120,12 +325,44 @@ class Longest(GroupReward):
     budget: ClassVar[Budget] = SMALL
 
     def score_group(self, group: Sequence[Rollout]) -> Sequence[Score | float | bool]:
+        if group[0].task.ground_truth == "broken":
+            raise KeyError("this truth has no key")
         for rollout in group:
             misbehave(rollout.completion)
+        if sum(rollout.completion == "half" for rollout in group) > 1:
+            raise ValueError("two halves are too much")
         longest = max(len(rollout.completion) for rollout in group) or 1
-        if group[0].completion == "short":
-            return [1.0]
-        return [len(rollout.completion) / longest for rollout in group]
+        shares = [len(rollout.completion) / longest for rollout in group]
+        return shares[1:] if any(rollout.completion == "short" for rollout in group) else shares
+
+
+class LongestInline(Longest):
+    """The same, here."""
+
+    name: ClassVar[str] = "longest-inline"
+    isolation: ClassVar[Any] = "inline"
+
+
+class LyingSequence(Sequence[float]):
+    """Says that it is longer than it is."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        if index == 0:
+            return 1.0
+        raise IndexError
+
+
+class LyingGroup(GroupReward):
+    """Returns fewer scores than their number."""
+
+    name: ClassVar[str] = "lying-group"
+    isolation: ClassVar[Any] = "inline"
+
+    def score_group(self, group: Sequence[Rollout]) -> Sequence[float]:
+        return LyingSequence()
 
 
 class Resident(Reward):
@@ -137,6 +374,10 @@ class Resident(Reward):
 
     async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
         for rollout in rollouts:
+            if rollout.completion == "unavailable-once" and len(rollouts) == 1:
+                raise Unavailable("the engine is away for this one")
+            if rollout.completion == "unavailable-once":
+                raise ValueError("a batch with this one fails")
             misbehave(rollout.completion)
         return [Score(1.0, f"{len(rollouts)} at once", evidence={"pid": os.getpid()}) for _ in rollouts]
 
@@ -148,6 +389,71 @@ class Unopenable(Verifier):
 
     async def open(self) -> None:
         raise OSError("no such model: nowhere")
+
+    def verify(self, rollout: Rollout) -> float:
+        return 1.0
+
+
+class UnopenableInline(Unopenable):
+    """Cannot be opened here."""
+
+    name: ClassVar[str] = "unopenable-inline"
+    isolation: ClassVar[Any] = "inline"
+
+
+class DiesWhenOpened(Unopenable):
+    """Takes its worker with it."""
+
+    name: ClassVar[str] = "dies-when-opened"
+
+    async def open(self) -> None:
+        os._exit(7)
+
+
+class WithOptions(Verifier):
+    """Has options that must reach its worker, however long they are."""
+
+    name: ClassVar[str] = "with-options"
+    words: tuple[str, ...] = ()
+
+    def verify(self, rollout: Rollout) -> Score:
+        return Score(float(len(self.words)), self.words[-1])
+
+
+class Lives(Verifier):
+    """Writes down when it is opened and closed."""
+
+    name: ClassVar[str] = "lives"
+    diary: str
+
+    async def open(self) -> None:
+        self._note("open")
+
+    async def close(self) -> None:
+        self._note("close")
+
+    def verify(self, rollout: Rollout) -> float:
+        return 1.0
+
+    def _note(self, what: str) -> None:
+        with open(self.diary, "a") as file:
+            file.write(f"{what} {os.getpid()}\n")
+
+
+class Judge(Verifier):
+    """Something in this process that is opened, used and closed."""
+
+    name: ClassVar[str] = "judge"
+    isolation: ClassVar[Any] = "inline"
+    diary: str
+
+    async def open(self) -> None:
+        with open(self.diary, "a") as file:
+            file.write("open\n")
+
+    async def close(self) -> None:
+        with open(self.diary, "a") as file:
+            file.write("close\n")
 
     def verify(self, rollout: Rollout) -> float:
         return 1.0

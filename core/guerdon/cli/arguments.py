@@ -1,0 +1,67 @@
+"""Arguments that several commands share, and what they mean."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    from guerdon.columns import Columns
+    from guerdon.runfile import RunFile
+
+File: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="A run file (TOML).", show_default=False)]
+Rollouts: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="ROLLOUTS", help="Rollouts: .jsonl, .json, .parquet or .csv.", show_default=False)
+]
+Overrides: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the run file, as in rewards.math.weight=2.",
+        show_default=False,
+    ),
+]
+Map: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="OURS=THEIRS",
+        help="Take a column by another name, as in completion=response.",
+        show_default=False,
+    ),
+]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="Worker processes per isolated reward; one a core if you do not say.", show_default=False),
+]
+
+
+def load(file: Path, overrides: Sequence[str] | None) -> "RunFile":
+    """The run file with its overrides."""
+    from guerdon import runfile
+
+    return runfile.load(file, overrides or ())
+
+
+def columns(pairs: Sequence[str] | None) -> "Columns":
+    """The mapping that `--map` asks for. Raises OptionError."""
+    from guerdon.columns import ROLLOUT_COLUMNS
+    from guerdon.errors import OptionError
+    from guerdon.options import suggestion
+
+    mapping: dict[str, str] = {}
+    for pair in pairs or ():
+        ours, equals, theirs = (part.strip() for part in pair.partition("="))
+        if not (ours and equals and theirs):
+            raise OptionError(f"--map {pair}", "is not of the form OURS=THEIRS", "as in --map completion=response")
+        if ours not in ROLLOUT_COLUMNS:
+            way_out = suggestion(ours, list(ROLLOUT_COLUMNS))
+            if theirs in ROLLOUT_COLUMNS:
+                way_out = f"guerdon's own name comes first: --map {theirs}={ours}"
+            raise OptionError(f"--map {pair}", f"'{ours}' is none of guerdon's columns", way_out)
+        if ours in mapping:
+            raise OptionError(f"--map {pair}", f"'{ours}' is mapped twice", "leave one out")
+        mapping[ours] = theirs
+    return mapping

@@ -1,0 +1,178 @@
+"""`guerdon check FILE`: a run file without a mistake, and verifiers that take every task's own ground truth."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from guerdon.cli.arguments import File, Map, Overrides, Workers
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from guerdon.columns import Columns
+    from guerdon.mixture import Mixture, Term
+    from guerdon.runfile import RunFile
+    from guerdon.types import Task
+    from guerdon.wire import Verdict
+
+AT_ONCE = 2048
+"""Tasks that are proved at the same time."""
+
+
+def check(
+    file: File,
+    *,
+    tasks: Annotated[
+        Path | None,
+        typer.Option(help="Prove on the tasks of this file (rollouts will do) instead of the run file's own."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Prove on so many tasks at most.")] = None,
+    map_: Map = None,
+    set_: Overrides = None,
+    workers: Workers = None,
+) -> None:
+    """Check a run file, and prove every verifier on every task's own ground truth, before a GPU is switched on.
+
+    A task whose own truth does not earn full marks is named with the reason, and the exit code is then 1.
+    """
+    from guerdon.cli import arguments
+    from guerdon.cli.terminal import console
+
+    run = arguments.load(file, set_)
+    columns = arguments.columns(map_)
+    to = console()
+    with run.mixture(workers) as mixture:
+        source = _tasks(run, tasks, columns)
+        if source is None:
+            noun = "term" if len(run.terms) == 1 else "terms"
+            to.print(f"{file}: no mistakes, {len(run.terms)} {noun}. Nothing was proved: there are no tasks")
+            to.print("name some with --tasks FILE, or in a [tasks] table")
+            return
+        proof = _Proof(mixture)
+        proof.run(islice(_unlike(source), limit), to)
+    if not proof.tasks:
+        from guerdon.errors import DataError
+
+        raise DataError(str(file), "its tasks are none", "look at [tasks]")
+    proof.show(to)
+    if proof.failures:
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A task and where it stands."""
+
+    where: str
+    task: "Task"
+
+    def __str__(self) -> str:
+        return f"{self.where} (id {self.task.id})"
+
+
+def _tasks(run: "RunFile", path: Path | None, columns: "Columns") -> Iterator[_Placed] | None:
+    from guerdon.columns import task_of
+    from guerdon.rows import read_rows
+
+    if path is not None:
+        rows = ((f"{path}:{number}", row) for number, row in read_rows(path))
+        return (_Placed(where, task_of(row, where, columns)) for where, row in rows)
+    if run.tasks is None:
+        return None
+    return (_Placed(f"task {number}", task) for number, task in enumerate(run.tasks, 1))
+
+
+def _unlike(tasks: Iterable[_Placed]) -> Iterator[_Placed]:
+    """Each task once: a file of rollouts names it once for every completion."""
+    import hashlib
+    import json
+
+    seen: set[bytes] = set()
+    for one in tasks:
+        facts = {name: value for name, value in vars(one.task).items() if name != "id"}
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).digest()
+        if key not in seen:
+            seen.add(key)
+            yield one
+
+
+class _Proof:
+    """What came of proving each term on each task."""
+
+    def __init__(self, mixture: "Mixture") -> None:
+        self.mixture = mixture
+        self.tasks = 0
+        self.failures = 0
+        self.counts = {term.name: Counter[str]() for term in mixture.terms}
+        self.uncovered: Counter[str | None] = Counter()
+        self.first_uncovered: dict[str | None, _Placed] = {}
+
+    def run(self, tasks: Iterator[_Placed], to: "Console") -> None:
+        """Prove all terms on all of these tasks, and name every failure as it comes."""
+        from guerdon.cli.progress import Progress
+        from guerdon.types import Rollout
+
+        with Progress("proving", None) as progress:
+            while batch := list(islice(tasks, AT_ONCE)):
+                self.tasks += len(batch)
+                running = []
+                for term in self.mixture.terms:
+                    mine = [one for one in batch if term.applies(one.task.domain)]
+                    running.append((term, mine, self.mixture.prove(term, [Rollout(one.task, "") for one in mine])))
+                for one in batch:
+                    if not self.mixture.covers(one.task.domain):
+                        self.uncovered[one.task.domain] += 1
+                        self.first_uncovered.setdefault(one.task.domain, one)
+                for term, mine, verdicts in running:
+                    for one, verdict in zip(mine, verdicts.result(), strict=True):
+                        self._note(term, one, verdict, to)
+                progress.advance(len(batch))
+        for domain, count in self.uncovered.items():
+            self.failures += count
+            which = "without a domain" if domain is None else f"of domain {domain!r}"
+            to.print(
+                f"FAILED {count:,} tasks {which} (the first: {self.first_uncovered[domain]}): no weighted term covers "
+                "them; add one, or leave `domains` out of one that fits all"
+            )
+
+    def _note(self, term: "Term", one: _Placed, verdict: "Verdict", to: "Console") -> None:
+        from guerdon.cli.terminal import printable
+
+        if verdict.failure is None:
+            self.counts[term.name]["proved" if _has_canonical(term, one.task) else "unproved"] += 1
+            return
+        self.failures += 1
+        self.counts[term.name]["failed"] += 1
+        to.print(printable(f"FAILED {term.name}: {one}: {verdict.failure.what}"), soft_wrap=True)
+
+    def show(self, to: "Console") -> None:
+        """A table of the terms."""
+        from guerdon.cli.terminal import printable, table
+
+        numbers = ("tasks", "proved", "cannot be proved", "failed")
+        listed = table(to, "term", "reward", *numbers, numbers=numbers)
+        for term in self.mixture.terms:
+            counts = self.counts[term.name]
+            shown = [counts.total(), counts["proved"], counts["unproved"], counts["failed"]]
+            listed.add_row(printable(term.name), term.reward.name, *(f"{count:,}" for count in shown))
+        to.print(f"{self.tasks:,} tasks that differ")
+        to.print(listed)
+        if any(counts["unproved"] for counts in self.counts.values()):
+            to.print("cannot be proved: the reward offers no canonical completion; an empty one was judged instead")
+        to.print("1 failure" if self.failures == 1 else f"{self.failures:,} failures")
+
+
+def _has_canonical(term: "Term", task: "Task") -> bool:
+    from guerdon.plugs import GroupReward, Reward
+
+    if isinstance(term.reward, GroupReward) or type(term.reward).canonical is Reward.canonical:
+        return False
+    try:
+        return term.reward.canonical(task) is not None
+    except Exception:
+        return True  # it needs to be open, and the worker in which it was has just proved it

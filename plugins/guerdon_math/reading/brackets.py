@@ -1,0 +1,69 @@
+"""Needless brackets around an answer, peeled off in linear time: ((((7)))) is 7 however deep it lies."""
+
+import re
+
+from guerdon_math.limits import MAX_CHARS
+
+_RUN = re.compile(r"[({]+")
+_OPENER = re.compile(r"(?:\\left\s*|\\[bB]igg?l?\s*)?([({])\s*")
+_CLOSER_OF = {"(": ")", "{": "}"}
+_MIRRORED = str.maketrans(")}", "({")
+
+
+def peeled(text: str) -> str:
+    """The text without needless outer brackets; one pair stays, in case it is a tuple's own."""
+    pairs = _plain_pairs(text) or _pairs(text)
+    if len(pairs) < 2:
+        return text
+    # keep as many pairs as the content closes without having opened them, and one for a tuple's sake
+    start, end = pairs[-1]
+    if end - start > MAX_CHARS:
+        return text
+    depth = lowest = 0
+    for c in text[start:end]:
+        if c in "({":
+            depth += 1
+        elif c in ")}":
+            depth -= 1
+            lowest = min(lowest, depth)
+    keep = max(1, -lowest)
+    if depth or keep >= len(pairs):
+        return text
+    start, end = pairs[-1 - keep]
+    return text[start:end]
+
+
+def _plain_pairs(text: str) -> list[tuple[int, int]]:
+    """Long runs of bare brackets, a million of them included."""
+    lead = _RUN.match(text)
+    if lead is None or lead.end() < 8:
+        return []
+    tail_start = len(text.rstrip(")}"))
+    if text[tail_start - 1 : tail_start] == "\\":
+        tail_start += 1  # \} closes a set
+    mirrored = text[tail_start:][::-1].translate(_MIRRORED)
+    count = min(lead.end(), len(mirrored))
+    if lead[0][:count] != mirrored[:count]:
+        count = next(i for i in range(count) if lead[0][i] != mirrored[i])
+    return [(k, len(text) - k) for k in range(max(1, count - MAX_CHARS), count + 1)]
+
+
+def _pairs(text: str) -> list[tuple[int, int]]:
+    """Where the content of each pair of outer brackets starts and ends, from the outside in."""
+    opened: list[tuple[int, str]] = []
+    at = 0
+    while (m := _OPENER.match(text, at)) is not None:
+        opened.append((m.end(), m[1]))
+        at = m.end()
+    end = len(text)
+    pairs: list[tuple[int, int]] = []
+    for start, opener in opened:
+        while end and text[end - 1].isspace():
+            end -= 1
+        if end <= start or text[end - 1] != _CLOSER_OF[opener] or text[end - 2 : end - 1] == "\\":
+            break
+        end -= 1
+        if text.endswith("\\right", 0, end):
+            end -= 6
+        pairs.append((start, end))
+    return pairs

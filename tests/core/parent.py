@@ -1,0 +1,34 @@
+"""A process with a mixture, to be killed. `python parent.py HOW`: "busy", "idle", "starting" or "forked"."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import hostile
+
+from guerdon import Mixture, Rollout, Task, Term
+
+TASK = Task("t", "p", "fine")
+
+
+def main(how: str) -> None:
+    mixture = Mixture([Term("it", hostile.Hostile())], workers=2).open()
+    if how != "starting":
+        mixture.submit([Rollout(TASK, "daemon")] * 2 + [Rollout(TASK, "right")] * 50).result(timeout=60)
+    if how in ("busy", "starting"):
+        mixture.submit([Rollout(TASK, word) for word in ("masked", "hang", "sleep", "child") * 10])
+    if how == "forked" and os.fork() == 0:
+        print("holder", os.getpid(), flush=True)
+        time.sleep(60)
+        os._exit(0)
+    if how == "busy":
+        time.sleep(0.3)
+    print("ready", flush=True)
+    time.sleep(60)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
