@@ -45,11 +45,11 @@ PRESETS: Mapping[str, Columns] = MappingProxyType(
 """The column conventions of other trainers, each usable as a `mapping`.
 
 - `trl`: `prompt` as text or messages; every other column is handed to the reward functions by its name, which is
-  `solution` in TRL's own (trl/rewards/accuracy_rewards.py) and `ground_truth` or `answer` in its documentation.
+  `solution` in TRL's own (trl/rewards/accuracy_rewards.py); `ground_truth` and `answer` are common in data sets.
 - `verl`: messages in `prompt`, then `reward_model.ground_truth`, `ability` and `extra_info`
   (examples/data_preprocess/gsm8k.py). Its `data_source` is taken for a domain only by `{"domain": "data_source"}`.
-- `openrlhf`: `input` is the default of `--input_key`; `--label_key` has none, and `label` is its documentation's
-  (openrlhf/cli/train_ppo_ray.py, openrlhf/datasets/prompts_dataset.py).
+- `openrlhf`: `input` is the default of `--input_key` (openrlhf/datasets/prompts_dataset.py); `--label_key` has none,
+  and `label`, its own name for what the column holds, is taken.
 """
 
 COMMON_NAMES = {

@@ -4,16 +4,87 @@ import inspect
 from pathlib import Path
 
 import pydantic_core
+from typer.main import get_command
 
 from guerdon import hookspecs, registry
+from guerdon.cli.app import app
+from guerdon.columns import PRESETS, ROLLOUT_COLUMNS
 from guerdon.plugs import KINDS, Plug, Reward
+from guerdon.rows import READERS
 
 HERE = Path(__file__).parent
 
 
 def pages() -> dict[str, str]:
     """The generated pages, by file name."""
-    return {"hooks.md": _hooks(), "plugs.md": _plugs()}
+    return {"command-line.md": _command_line(), "files.md": _files(), "hooks.md": _hooks(), "plugs.md": _plugs()}
+
+
+def _command_line() -> str:
+    lines = ["# The command line", "", "Generated from the commands by `make docs`.", ""]
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        for path, one in (
+            [(f"{name} {inner}", one) for inner, one in command.commands.items()]
+            if hasattr(command, "commands")
+            else [(name, command)]
+        ):
+            lines += [f"## `guerdon {path}`", "", inspect.cleandoc(one.help or ""), ""]
+            lines += ["| argument or option | |", "|---|---|"] if one.params else []
+            for parameter in one.params:
+                shown = f"`{parameter.opts[0]}`" if parameter.opts[0].startswith("-") else parameter.name.upper()
+                lines.append(f"| {shown} | {parameter.help} |")
+            lines.append("")
+    return "\n".join([*lines, *EXIT_CODES])
+
+
+EXIT_CODES = [
+    "## Exit codes",
+    "",
+    "| code | |",
+    "|---|---|",
+    "| 0 | all is well |",
+    "| 1 | `check` found a task that is not proved, or `plugins` a plugin that is broken |",
+    "| 2 | a mistake of the user's, named on stderr |",
+    "| 130 | interrupted; `score` says how to go on |",
+    "",
+]
+
+
+def _files() -> str:
+    lines = ["# Files", "", "## Rollouts and tasks in", "", "Generated from `guerdon.columns` by `make docs`.", ""]
+    lines += [f"By suffix: {', '.join(f'`{suffix}`' for suffix in READERS)}. Columns:", ""]
+    lines += ["| column | |", "|---|---|"]
+    lines += [f"| `{name}` | {doc} |" for name, doc in ROLLOUT_COLUMNS.items()]
+    lines += ["", "A file of tasks has no `completion`, `truncated` and `prefill`.", ""]
+    lines += ["Other names: `--map OURS=THEIRS`, or the option `columns` of the tasks `file` and `dataset`,"]
+    lines += ["which also takes the name of a convention:", ""]
+    for name, columns in PRESETS.items():
+        shown = (
+            f"{ours} from {theirs if isinstance(theirs, str) else ' or '.join(theirs)}"
+            for ours, theirs in columns.items()
+        )
+        lines.append(f"- `{name}`: {'; '.join(shown)}")
+    return "\n".join([*lines, "", SCORED])
+
+
+SCORED = """\
+## Scored rows out
+
+The same rows, each with
+
+| column | |
+|---|---|
+| `score` | the total, or null for no score |
+| `outcome` | `scored`, `not_applicable`, `bad_ground_truth`, `unavailable` or `verifier_error` |
+| `reason` | how the total came about |
+| `terms` | for each term `value`, `reason`, `outcome`, `seconds`, `queued_seconds` and `evidence` |
+
+`seconds` is wall-clock time of the judging itself, `queued_seconds` of waiting for it.
+
+In Parquet, columns of anything but text, numbers and truth values are JSON strings; which ones, the schema's metadata
+says under `guerdon.json_columns`, and text with lone surrogates is escaped. guerdon reads its own files back as they
+were.
+"""
 
 
 def _hooks() -> str:
@@ -65,8 +136,8 @@ def _where(plug: type[Reward]) -> str:
         return "Runs inline."
     budget = plug.budget
     return (
-        f"Runs in a {plug.isolation} process: {budget.cpu_seconds:g} CPU seconds, {budget.wall_seconds:g} s wall clock, "
-        f"{budget.memory_mb} MiB a judging."
+        f"Runs in a {plug.isolation} process: {budget.cpu_seconds:g} CPU seconds, {budget.wall_seconds:g} s wall clock "
+        f"and {budget.memory_mb} MiB a judging."
     )
 
 

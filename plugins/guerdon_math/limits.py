@@ -16,7 +16,7 @@ MAX_BITS = 20_000
 """Size of an exact integer. 2^{2025} is exact, 2^{100000000} is not."""
 MAX_TERMS = 400
 """Terms of an expanded polynomial."""
-MAX_DIGITS = 600
+MAX_DIGITS = 400
 """Digits to which two expressions are compared numerically."""
 
 

@@ -1,10 +1,8 @@
 """Units of measure: which words are units, of what dimension, and how they convert."""
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-F = Fraction
 ONE = Fraction(1)
 
 
@@ -108,7 +106,7 @@ UNITS: dict[str, Unit] = {}
 for _line in _TABLE.strip().splitlines():
     _dimension, _size, *_names = _line.split(" ")
     for _name in _names:
-        UNITS[_name] = Unit(_names[0], ((_dimension, 1),), F(_size))
+        UNITS[_name] = Unit(_names[0], ((_dimension, 1),), Fraction(_size))
 UNITS["mph"] = UNITS["mi"].times(UNITS["h"], -1)
 UNITS["kph"] = UNITS["kmh"] = UNITS["km"].times(UNITS["h"], -1)
 UNITS["fps"] = UNITS["ft"].times(UNITS["s"], -1)
@@ -124,8 +122,6 @@ POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 GENERIC = {"unit", "units", "单位"}
 """These name no unit in particular."""
 
-_NAME = re.compile(r"[^\W\d_]+|[¢%Ω]")
-
 
 def unit_of(word: str) -> Unit | None:
     """The unit that a word names, `None` if it names none. Case matters for symbols only (m, M)."""
@@ -137,4 +133,4 @@ def unit_of(word: str) -> Unit | None:
 
 def unknown(label: str) -> Unit:
     """A label that measures nothing, as `apples`."""
-    return Unit(label, (), F(1), known=False)
+    return Unit(label, (), ONE, known=False)

@@ -1,6 +1,12 @@
-"""Makes `import hostile` work here, and through the hand-over of sys.path in the workers too."""
+"""Makes `import hostile` work here, and through the hand-over of sys.path in the workers too; slow tests come last."""
 
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

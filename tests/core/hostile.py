@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from guerdon import BadGroundTruth, Budget, GroupReward, Reward, Rollout, Score, Task, Unavailable, Verifier
@@ -63,14 +63,54 @@ def nested(depth: int) -> Any:
     return value
 
 
+NONSENSE: dict[str, Callable[[], Any]] = {
+    "nan": lambda: float("nan"),
+    "inf": lambda: float("-inf"),
+    "huge": lambda: 10**400,
+    "complex": lambda: 1j,
+    "none": lambda: None,
+    "text": lambda: "1.0",
+    "liar": Liar,
+    "forged-nan": lambda: forged(value=float("nan")),
+    "forged-reason": lambda: forged(reason=["not", "text"]),
+    "forged-outcome": lambda: forged(value=None, outcome="scored"),
+    "not-applicable": lambda: forged(value=None, outcome="not_applicable"),
+    "no-json": lambda: Score(1.0, "look", evidence={"set": {1, 2}}),
+    "long-reason": lambda: Score(1.0, "r" * 3_000_000),
+    "long-evidence": lambda: Score(1.0, "look", evidence={"all of it": "e" * 3_000_000}),
+}
+"""What is returned in place of a score."""
+
+
 def misbehave(word: str) -> Any:
     """What the completion asks for, as a verifier with that bug would do it."""
+    end(word)
+    fail(word)
+    if word in NONSENSE:
+        return NONSENSE[word]()
+    if word == "deep-json":
+        sys.setrecursionlimit(100_000)
+        return Score(1.0, "look", evidence={"deep": nested(3_000)})
+    if leave_traces(word):
+        return 1.0
+    return 1.0 if word == "right" else 0.0
+
+
+def end(word: str) -> None:
+    """Use up a budget, or end the process."""
     if word == "hang":
-        return 7**10**9  # one C call that holds the GIL
+        pow(7, 10**9)  # one C call that holds the GIL
     if word == "spin":
         while True:
             pass
-    if word == "sleep":
+    if word in ("sleep", "masked", "child"):
+        if word == "masked":
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            signal.signal(signal.SIGPROF, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGPROF})
+        if word == "child":
+            subprocess.Popen(["sleep", "1000"])
+            subprocess.Popen(["sh", "-c", "sleep 1001 & sleep 1002 & wait"], start_new_session=True)
         time.sleep(60)
     if word == "nap":
         time.sleep(0.5)
@@ -83,11 +123,15 @@ def misbehave(word: str) -> Any:
     if word == "os-exit":
         os._exit(0)
     if word == "memory":
-        return len("x" * (4 << 30))
+        len("x" * (4 << 30))
     if word == "memory-slowly":
         hoard = []
         while True:
             hoard.append(bytearray(1 << 20))
+
+
+def fail(word: str) -> None:
+    """Raise something."""
     if word == "raise":
         raise ValueError("I cannot take this")
     if word == "raise-long":
@@ -100,90 +144,49 @@ def misbehave(word: str) -> Any:
         raise KeyboardInterrupt
     if word == "generator-exit":
         raise GeneratorExit
-    if word == "nan":
-        return float("nan")
-    if word == "inf":
-        return float("-inf")
-    if word == "huge":
-        return 10**400
-    if word == "complex":
-        return 1j
-    if word == "none":
-        return None
-    if word == "text":
-        return "1.0"
-    if word == "liar":
-        return Liar()
-    if word == "forged-nan":
-        return forged(value=float("nan"))
-    if word == "forged-reason":
-        return forged(reason=["not", "text"])
-    if word == "forged-outcome":
-        return forged(value=None, outcome="scored")
-    if word == "not-applicable":
-        return forged(value=None, outcome="not_applicable")
-    if word == "no-json":
-        return Score(1.0, "look", evidence={"set": {1, 2}})
-    if word == "deep-json":
-        sys.setrecursionlimit(100_000)
-        return Score(1.0, "look", evidence={"deep": nested(3_000)})
-    if word == "long-reason":
-        return Score(1.0, "r" * 3_000_000)
-    if word == "long-evidence":
-        return Score(1.0, "look", evidence={"all of it": "e" * 3_000_000})
     if word == "bad-truth":
         raise BadGroundTruth("so says a verifier that confuses the completion with the truth")
     if word == "unavailable":
         raise Unavailable("the engine is away")
-    if word == "child":
-        subprocess.Popen(["sleep", "1000"])
-        subprocess.Popen(["sh", "-c", "sleep 1001 & sleep 1002 & wait"], start_new_session=True)
-        time.sleep(60)
-    if word == "masked":
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        signal.signal(signal.SIGPROF, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGPROF})
-        time.sleep(60)
+    if word == "deep":
+        misbehave_deeply(0)
+
+
+def leave_traces(word: str) -> bool:
+    """Do what nobody should do in somebody else's process. Returns whether that was asked for."""
     if word == "alarm":  # what signal-based timeouts of verifiers do, and leave behind
         signal.signal(signal.SIGALRM, lambda *_: None)
         signal.signal(signal.SIGPROF, signal.SIG_IGN)
         signal.alarm(5)
         signal.alarm(0)
-        return 1.0
-    if word == "close-all":
+    elif word == "close-all":
         os.closerange(3, 100)
-        return 1.0
-    if word == "fork-and-return":
+    elif word == "fork-and-return":
         os.fork()
-        return 1.0
-    if word == "print":
+    elif word == "print":
         print("this must not be in anybody's output")
         os.write(1, b"this must not be in anybody's output\n")
-        return 1.0
-    if word == "chdir":
+    elif word == "chdir":
         os.chdir("/")
-        return 1.0
-    if word == "threads":
+    elif word == "threads":
         for _ in range(3):
             threading.Thread(target=time.sleep, args=(1000,)).start()
-        return 1.0
-    if word == "own-loop":
-        return asyncio.run(asyncio.sleep(0, 1.0))
-    if word == "daemon":
+    elif word == "own-loop":
+        asyncio.run(asyncio.sleep(0, 1.0))
+    elif word == "daemon":
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
                 os.execvp("sleep", ["sleep", "1003"])
             os._exit(0)
         os.wait()
-        return 1.0
-    if word == "deep":
-        return misbehave_deeply(0)
-    return 1.0 if word == "right" else 0.0
+    else:
+        return False
+    return True
 
 
-def misbehave_deeply(depth: int) -> int:
-    return misbehave_deeply(depth + 1)
+def misbehave_deeply(depth: int) -> None:
+    misbehave_deeply(depth + 1)
 
 
 class Hostile(Verifier):
@@ -438,22 +441,3 @@ class Lives(Verifier):
     def _note(self, what: str) -> None:
         with open(self.diary, "a") as file:
             file.write(f"{what} {os.getpid()}\n")
-
-
-class Judge(Verifier):
-    """Something in this process that is opened, used and closed."""
-
-    name: ClassVar[str] = "judge"
-    isolation: ClassVar[Any] = "inline"
-    diary: str
-
-    async def open(self) -> None:
-        with open(self.diary, "a") as file:
-            file.write("open\n")
-
-    async def close(self) -> None:
-        with open(self.diary, "a") as file:
-            file.write("close\n")
-
-    def verify(self, rollout: Rollout) -> float:
-        return 1.0

@@ -42,7 +42,7 @@ FLOORS = [
     ("scoring", "testing"),
     ("cli", "__main__"),
 ]
-"""From the ground up. Imports at the head of a module go down, or stay on their floor; `TYPE_CHECKING` does not count."""
+"""From the ground up. Imports at the head of a module go down, or stay on their floor; `TYPE_CHECKING` is exempt."""
 
 
 def imported(file: Path, everywhere: bool = True) -> Iterator[str]:

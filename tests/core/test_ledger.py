@@ -21,7 +21,7 @@ from guerdon.ledger import Ledger, row
 from guerdon.parquet import read_parquet, write_parquet
 
 TEXT = st.text(st.one_of(st.characters(), st.sampled_from('\ud800\udfff\udc80\x00\ufdd0\r\n"\\\u2028')), max_size=20)
-"""Lone surrogates, NUL and the ledger's own mark among it. Two surrogates that make a pair are told apart in `apart`."""
+"""Lone surrogates, NUL and the ledger's own mark among it."""
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.floats(allow_nan=False), TEXT),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),

@@ -138,7 +138,7 @@ def test_a_group_reward_compares_only_within_its_group_however_the_rows_are_orde
     groups = ["x", "y", "x", "x", "y", "y"]
     found = totals([Term("it", hostile.LongestInline())], [Rollout(task, "a" * n) for n in lengths], groups=groups)
     assert [each.value for each in found] == [
-        pytest.approx(n / (8 if g == "x" else 9)) for n, g in zip(lengths, groups)
+        pytest.approx(n / (8 if g == "x" else 9)) for n, g in zip(lengths, groups, strict=True)
     ]
 
 

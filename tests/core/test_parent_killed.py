@@ -18,14 +18,9 @@ def test_nothing_outlives_a_parent_that_is_killed(how: str) -> None:
     parent = subprocess.Popen([sys.executable, str(SCRIPT), how], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     holder = 0
-    for line in parent.stdout:
-        if line.startswith("holder"):
-            holder = int(line.split()[1])
-        elif line.startswith("ready"):
-            break
-    if how == "forked" and not holder:
-        holder = int(parent.stdout.readline().split()[1])
     try:
+        said = [parent.stdout.readline().split() for _ in range(2 if how == "forked" else 1)]
+        holder = next((int(words[1]) for words in said if words[0] == "holder"), 0)
         assert eventually(lambda: below(parent.pid) - {holder}, 5)
         tree = below(parent.pid) - {holder}
         os.kill(parent.pid, signal.SIGKILL)

@@ -177,7 +177,7 @@ def test_a_plugin_that_is_written_wrong_is_told_how(installed: Installed, change
 
 def test_a_broken_plugin_is_mentioned_to_who_asks_for_what_it_may_have_brought(installed: Installed) -> None:
     installed.add("m-broken", "broken", "1 / 0")
-    with pytest.raises(PluginError, match=r"no reward is named 'zzz'.*a plugin could not be loaded.*m-broken"):
+    with pytest.raises(PluginError, match=r"no reward is named 'zzz'.*a plugin could not be loaded"):
         installed.load().find(Reward, "zzz", "rewards.x.use")
 
 

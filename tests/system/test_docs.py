@@ -23,7 +23,7 @@ def reference_writer():
     return module
 
 
-@pytest.mark.parametrize("page", ["hooks.md", "plugs.md"])
+@pytest.mark.parametrize("page", ["command-line.md", "files.md", "hooks.md", "plugs.md"])
 def test_the_reference_is_what_make_docs_would_write(page):
     assert (DOCS / "reference" / page).read_text() == reference_writer().pages()[page], "run `make docs`"
 
@@ -54,7 +54,7 @@ def test_every_key_of_a_run_file_is_in_the_reference():
 def test_every_command_is_in_the_reference_with_each_of_its_options():
     from typer.main import get_command
 
-    from guerdon.cli import app
+    from guerdon.cli.app import app
 
     text = (DOCS / "reference" / "command-line.md").read_text()
     commands = get_command(app).commands
@@ -91,7 +91,7 @@ def test_python_in_the_documentation_compiles(page):
 def test_guerdon_commands_in_the_documentation_exist(page):
     from typer.main import get_command
 
-    from guerdon.cli import app
+    from guerdon.cli.app import app
 
     commands = get_command(app).commands
     for line in re.findall(r"^\$ guerdon (.*)$", page.read_text(), re.MULTILINE):

@@ -4,12 +4,31 @@ import subprocess
 import sys
 import venv
 import zipfile
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
+
+
+def required(name, extras, seen):
+    """Every distribution that installing `name[extras]` brings, by its name."""
+    for line in requires(name) or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in extras or [""]):
+            wanted = requirement.name, frozenset(requirement.extras)
+            if wanted not in seen:
+                seen.add(wanted)
+                required(requirement.name, requirement.extras, seen)
+    return {one for one, _ in seen}
+
+
+def test_all_brings_what_the_plugins_need_and_neither_torch_nor_what_needs_an_environment_of_its_own():
+    found = {name.lower() for name in required("guerdon", ["all"], set())}
+    assert {"sympy", "mpmath", "lingua-language-detector", "datasets"} <= found
+    assert not found & {"torch", "openrlhf", "vllm", "ray"}
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +41,7 @@ def wheel(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_only_packages_of_guerdon(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.partition("/")[0] for name in names}
@@ -29,12 +49,14 @@ def test_the_wheel_holds_only_packages_of_guerdon(wheel):
     assert all(top.startswith("guerdon") for top in tops)
 
 
+@pytest.mark.slow
 def test_every_package_in_the_wheel_has_its_types(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     packages = {name.partition("/")[0] for name in names if name.endswith("/__init__.py")}
     assert all(f"{package}/py.typed" in names for package in packages)
 
 
+@pytest.mark.slow
 def test_without_extras_the_plugins_are_listed_and_a_missing_library_is_named(wheel, tmp_path):
     # Only what guerdon itself depends on, borrowed from here; no sympy, no lingua.
     venv.create(tmp_path / "venv", with_pip=False)

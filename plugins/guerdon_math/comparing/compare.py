@@ -21,9 +21,11 @@ from guerdon_math.tree import (
     Node,
     Num,
     Product,
+    Quantity,
     Ratio,
     Relation,
     Seq,
+    Sum,
     Sym,
     Words,
 )
@@ -210,6 +212,8 @@ def _sequences(gold: Node, answer: Node) -> Verdict:
         if isinstance(other, Sym) and all(isinstance(i, Sym) and i.name in _CHOICES for i in sequence.items):
             letters = sorted(i.name for i in sequence.items if isinstance(i, Sym))
             return Verdict(letters == sorted(other.name), "compared as several choices")
+        if isinstance(other, Quantity) and _measured_together(sequence.items):
+            return _compare(Sum(sequence.items), other) if sequence is gold else _compare(gold, Sum(sequence.items))
         return Verdict(False, f"{len(sequence.items)} items against one value")
     names, answer_names = labels_of(gold), labels_of(answer)
     if names or answer_names:
@@ -226,6 +230,13 @@ def _sequences(gold: Node, answer: Node) -> Verdict:
     if kinds == {"[", "("} and len(gold.items) > 2:
         return _pairwise(gold.items, answer.items, "items")
     return Verdict(False, f"{_kind(answer)} against {_kind(gold)}")
+
+
+def _measured_together(items: list[Node]) -> bool:
+    """Whether items are one measure in several units: 2 hours and 30 minutes."""
+    units = [item.unit for item in items if isinstance(item, Quantity)]
+    one_dimension = len(units) == len(items) and len({(unit.dimension, unit.known) for unit in units}) == 1
+    return one_dimension and units[0].known and len({unit.size for unit in units}) == len(units)
 
 
 def _kind(node: Seq) -> str:

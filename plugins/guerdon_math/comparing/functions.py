@@ -15,6 +15,11 @@ class Unusable(Exception):
     """No value at this point: a pole, or an overflow."""
 
 
+def tiny(ctx: Any) -> Any:
+    """What may be zero but for rounding."""
+    return 1e-12 if ctx is mpmath.fp else ctx.eps * 10**10
+
+
 def is_real(value: Value, ctx: Any) -> bool:
     return not isinstance(value, (complex, mpmath.mpc)) or value.imag == 0
 
@@ -91,6 +96,13 @@ def _part(pick: Callable[[Any, Value], Value]) -> Callable[[Any, Value], Value]:
     return part
 
 
+def _clear_of(ctx: Any, value: Value, step: Value) -> Value:
+    """The value, if rounding cannot have moved it across a step."""
+    if value != step and abs(value - step) < tiny(ctx) * (1 + abs(value)):
+        raise Unusable
+    return value
+
+
 def _extreme(pick: Callable[..., Value]) -> Callable[..., Value]:
     def extreme(ctx: Any, *values: Value) -> Value:
         if not values or not all(is_real(v, ctx) for v in values):
@@ -124,9 +136,9 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "artanh": lambda ctx, x: ctx.atanh(x),
     "ln": _log,
     "abs": lambda ctx, x: abs(x),
-    "floor": _part(lambda ctx, x: ctx.floor(x)),
-    "ceil": _part(lambda ctx, x: ctx.ceil(x)),
-    "sgn": _part(lambda ctx, x: ctx.sign(x)),
+    "floor": _part(lambda ctx, x: ctx.floor(_clear_of(ctx, x, ctx.floor(x + 0.5)))),
+    "ceil": _part(lambda ctx, x: ctx.ceil(_clear_of(ctx, x, ctx.floor(x + 0.5)))),
+    "sgn": _part(lambda ctx, x: ctx.sign(_clear_of(ctx, x, 0))),
     "factorial": _factorial,
     "factorial2": _double_factorial,
     "binom": _binomial,

@@ -15,7 +15,7 @@ def as_matrix(node: Node) -> Node:
             inner = as_matrix(inner)
             if isinstance(inner, Matrix):
                 return Matrix([list(row) for row in zip(*inner.rows, strict=True)])
-            return inner if isinstance(inner, Seq) else node
+            return Matrix([[item] for item in inner.items]) if isinstance(inner, Seq) else node
         case Product(factors):
             parts = [as_matrix(factor) for factor in factors]
             matrices = [part for part in parts if isinstance(part, Matrix)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import mpmath
 
-from guerdon_math.comparing.functions import FUNCTIONS, Unusable, Value, is_real, real_part
+from guerdon_math.comparing.functions import FUNCTIONS, Unusable, Value, is_real, real_part, tiny
 from guerdon_math.limits import MAX_DIGITS, NotMath, Undecided, Undefined, spend
 from guerdon_math.tree import Based, Call, Node, Num, Power, Product, Quantity, Quotient, Sum, Sym, children, symbols
 from guerdon_math.units import DEGREE, PERCENT
@@ -46,7 +46,7 @@ def evaluate(node: Node, at: dict[str, Any], ctx: Any) -> Value:
             return total
         case Quotient(top, bottom):
             below = evaluate(bottom, at, ctx)
-            if below == 0:
+            if abs(below) < tiny(ctx):
                 raise Unusable
             return evaluate(top, at, ctx) / below
         case Power(base, exponent):
@@ -55,7 +55,10 @@ def evaluate(node: Node, at: dict[str, Any], ctx: Any) -> Value:
             function = FUNCTIONS.get(name)
             if function is None:
                 raise NotMath(f"{name} is no known function")
-            return function(ctx, *[evaluate(arg, at, ctx) for arg in args])
+            result = function(ctx, *[evaluate(arg, at, ctx) for arg in args])
+            if abs(result) * tiny(ctx) > 1:
+                raise Unusable  # tan(π/2), but for rounding
+            return result
         case Based(_, _, number):
             return ctx.mpf(number)
         case Quantity(body, unit) if unit == PERCENT:
@@ -71,6 +74,8 @@ def _power(base: Value, exponent_node: Node, at: dict[str, Any], ctx: Any) -> Va
     if base == 0:
         if is_real(exponent, ctx) and exponent > 0:
             return ctx.mpf(0)
+        raise Unusable
+    if abs(base) < tiny(ctx) and not (is_real(exponent, ctx) and exponent > 0):
         raise Unusable
     magnitude = abs(ctx.log(abs(base), 2)) * abs(exponent)
     if magnitude > _MAX_MAGNITUDE:
@@ -113,9 +118,12 @@ _RANGES = (
     (-0.9, -0.1),
     (-4.0, 4.0),
     (4.0, 60.0),
+    (100.0, 900.0),
     (-60.0, -4.0),
 )
 _WHOLE = ((1, 9), (2, 12), (-9, 9))
+_CLOSE_LOOKS = 12
+"""At so many points more digits are looked at; where functions have steps, doubles look at the others."""
 _STEPS = frozenset({"abs", "floor", "ceil", "sgn", "max", "min", "factorial2", "gcd", "lcm"})
 
 
@@ -168,6 +176,15 @@ def _leaves(node: Node) -> Iterator[Node]:
             yield top
 
 
+def _leaf_count(a: Node, b: Node) -> int:
+    return sum(1 for node in (a, b) for _ in _leaves(node))
+
+
+def _cost(size: int, digits: int, functions: set[str]) -> int:
+    """What it costs to evaluate expressions of so many leaves to so many digits."""
+    return size * (20 + digits * digits // 5_000) * (1 + digits // 25 if functions & {"factorial", "binom"} else 1)
+
+
 def _functions(node: Node) -> set[str]:
     found: set[str] = set()
     stack = [node]
@@ -198,41 +215,37 @@ def compare(a: Node, b: Node) -> tuple[bool, str]:
     stepped = bool(functions & _STEPS) and len(names) <= 3
     digits = _precision(a, b)
     tried = 0
-    size = sum(1 for node in (a, b) for _ in _leaves(node)) * 2
+    size = _leaf_count(a, b) * 2
+    cost = _cost(size, digits, functions)
     with mpmath.workdps(digits):
         for where, point in points(names, stepped):
             spend(size // 2)
-            left = _value(a, point, mpmath.fp)
-            right = _value(b, point, mpmath.fp)
-            if _clearly_apart(left, right, complex_too):
-                left, right = _value(a, point, mpmath.mp), _value(b, point, mpmath.mp)
-                if _apart(left, right, complex_too, digits):
-                    return False, f"differ at {where}"
+            left, right = _value(a, point, mpmath.fp), _value(b, point, mpmath.fp)
+            apart = _clearly_apart(left, right)
+            if not apart and (tried >= _CLOSE_LOOKS or not _usable(left, right, complex_too)):
                 continue
-            if left is None and right is None:
-                continue
-            if tried < 5 or not stepped:
-                spend(size * 5)
-                left, right = _value(a, point, mpmath.mp), _value(b, point, mpmath.mp)
-                if _apart(left, right, complex_too, digits):
-                    return False, f"differ at {where}"
-            if left is None or (not complex_too and not is_real(left, mpmath.mp)):
-                continue
-            tried += 1
+            spend(cost)
+            left, right = _value(a, point, mpmath.mp), _value(b, point, mpmath.mp)
+            if _apart(left, right, complex_too, digits):
+                return False, f"differ at {where}"
+            tried += not apart and _usable(left, right, complex_too)
     if tried < 3:
         raise Undecided("too few points where both have a value")
     return True, f"agree to {digits - 15} digits at {tried} points"
 
 
 def _constants(a: Node, b: Node) -> tuple[bool, str]:
+    size = _leaf_count(a, b)
+    spend(4 + size)
     left, right = _value(a, {}, mpmath.fp), _value(b, {}, mpmath.fp)
     if left is not None and right is not None and abs(left - right) > 1e-6 * (abs(left) + abs(right)) + 1e-300:
+        spend(10 + 5 * size)
         with mpmath.workdps(50):
             left, right = _value(a, {}, mpmath.mp), _value(b, {}, mpmath.mp)
         if left is not None and right is not None and abs(left - right) > 1e-9 * (abs(left) + abs(right)):
             return False, f"refuted numerically: {_short(left)} is not {_short(right)}"
     digits = _precision(a, b)
-    spend(10 * sum(1 for node in (a, b) for _ in _leaves(node)))
+    spend(_cost(size, digits, _functions(a) | _functions(b)))
     with mpmath.workdps(digits):
         left, right = _value(a, {}, mpmath.mp), _value(b, {}, mpmath.mp)
         if left is None or right is None:
@@ -273,7 +286,14 @@ def _finite(value: Value) -> bool:
     return cmath.isfinite(value) if isinstance(value, (float, complex, int)) else bool(mpmath.isfinite(value))
 
 
-def _clearly_apart(a: Value, b: Value, complex_too: bool) -> bool:
+def _usable(a: Value, b: Value, complex_too: bool) -> bool:
+    """Whether both have a value here, a real one if only these count."""
+    if a is None or b is None:
+        return False
+    return complex_too or not any(abs(value.imag) > 1e-9 * (1 + abs(value)) for value in (a, b))
+
+
+def _clearly_apart(a: Value, b: Value) -> bool:
     """Whether doubles suggest a difference, which more digits must then confirm."""
     if a is None or b is None:
         return (a is None) != (b is None)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from guerdon_math.comparing import numeric
 from guerdon_math.comparing.form import form, same
 from guerdon_math.comparing.functions import FUNCTIONS
-from guerdon_math.limits import NotMath, Undecided, Undefined
+from guerdon_math.limits import NotMath, Undecided, Undefined, spend
 from guerdon_math.tree import ONE, Call, Node, Num, Power, Product, Quantity, Quotient, Sum, Sym, children
 from guerdon_math.units import DEGREE, PERCENT, UNITS, Unit
 
@@ -19,6 +19,7 @@ class Verdict(NamedTuple):
     how: str
 
 
+_TEMPERATURES = {"celsius", "fahrenheit"}
 _KNOWN = frozenset(FUNCTIONS) | {"transpose", "gcd", "lcm", "det"}
 
 
@@ -42,6 +43,7 @@ def equal_numbers(gold: Node, answer: Node) -> Verdict:
 
 def _decide(gold: Node, answer: Node) -> Verdict:
     why = ""
+    spend(6)
     try:
         equal = same(form(gold), form(answer))
         if equal is not None:
@@ -171,6 +173,8 @@ def equal_quantities(gold: Node, answer: Node) -> Verdict:
         if not gold_unit.known or not unit.known:
             return equal_numbers(gold_body, body)
         if gold_unit.dimension != unit.dimension:
+            if DEGREE in (gold_unit, unit) and {gold_unit.name, unit.name} & _TEMPERATURES:
+                return equal_numbers(gold_body, body)
             if DEGREE in (gold_unit, unit) and {gold_unit.name, unit.name} & {"rad"}:
                 return equal_numbers(*(_radians(b, u) for b, u in ((gold_body, gold_unit), (body, unit))))
             return Verdict(False, f"units differ: {gold_unit.name} and {unit.name}")
@@ -217,7 +221,7 @@ def _has_pi(node: Node) -> bool:
     stack = [node]
     while stack:
         top = stack.pop()
-        if isinstance(top, Sym) and top.name == "pi":
+        if (isinstance(top, Sym) and top.name == "pi") or (isinstance(top, Call) and top.name.startswith("arc")):
             return True
         stack.extend(children(top))
     return False

@@ -87,6 +87,12 @@ class ExpressionParser(CommandParser):
                     factors = [Quotient(left, right)]
                 else:
                     factors.append(right)
+            elif token.text == "x" and self.power_of_ten():
+                self.at += 1  # 1.5 x 10^3
+                factors.append(self.factor())
+            elif token.kind == "w" and token.text == "to" and self.peek(1).kind == "n":
+                self.at += 1
+                factors = [Quotient(factors[0] if len(factors) == 1 else Product(factors), self.factor())]
             elif self.starts_factor(token):
                 if token.kind == "n" and self.juxtaposed_number(factors):
                     continue
@@ -105,6 +111,10 @@ class ExpressionParser(CommandParser):
             if len(factors) > MAX_ITEMS * 2:
                 raise Undecided("a long product")
         return factors[0] if len(factors) == 1 else Product(factors)
+
+    def power_of_ten(self) -> bool:
+        """Whether the letter x here is a sign of multiplication."""
+        return self.tokens[self.at - 1].kind == "n" and self.peek(1).text == "10" and self.peek(2).text in ("^", "**")
 
     def ratio_allowed(self) -> bool:
         return True
@@ -244,6 +254,8 @@ class ExpressionParser(CommandParser):
         digits = self.tokens[self.at - 1]
         self.at += 1
         below = self.script()
+        if isinstance(below, Sym) and (number := from_english([below.name])):
+            below = Num(number[0])
         if isinstance(below, Quantity):
             below = below.body
         if (

@@ -223,7 +223,7 @@ class AnswerParser(ExpressionParser):
 
     def relation_sign(self) -> str | None:
         token = self.peek()
-        return _OPS.get(token.text) if token.kind in "pcw" else None
+        return _OPS.get(token.text) if token.kind in "pc" or token.text == "in" else None
 
     def label_before(self) -> Sym | None:
         """Words that name what follows: `Area =`, `Paolo:`, `the answer is`."""

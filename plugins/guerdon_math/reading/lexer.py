@@ -28,7 +28,7 @@ _TOKEN = re.compile(
     r"(<=|>=|=<|!=|==|<>|:=|->|\*\*|\.\.\.+|[ -~])|([^\W\d_A-Za-z]+)|(.)",
     re.S,
 )
-_BASED = re.compile(r"\d+[A-Z][0-9A-Z]*(?=_)")
+_BASED = re.compile(r"\d+[A-Z][0-9A-Z]*(?=\}?_)")
 _COMMA = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?(?!\d|,\d)")
 _COMMA_TIGHT = re.compile(r"[1-9]\d{0,2}(?:,\s*\\!\s*\d{3})+(?:\.\d+)?(?!\d)")
 _THIN = re.compile(r"[1-9]\d{0,2}(?:(?:\\[,:;! ]|\{,\}|\{\\,\}|[ ~])\d{3})+(?:\.\d+)?(?![\d,]\d|\d)")
@@ -72,7 +72,7 @@ def lex(text: str, grouped: bool | None = None) -> list[Token]:
         Undecided: the text is too long.
         NotMath: it holds a character that no mathematics holds.
     """
-    text = peeled(to_ascii(text).strip())
+    text = peeled(" ".join(to_ascii(text).split()))
     if len(text) > MAX_CHARS:
         raise Undecided(f"{len(text):,} characters")
     if "\\begin" not in text:
@@ -280,7 +280,7 @@ class _Lexer:
             self.spaced = False  # 18th is 18
         elif len(run) == 1:
             self.emit("u" if self.upright else "l", run)
-        elif run in FUNCTIONS:
+        elif run in FUNCTIONS and not (run == "min" and last and last.kind == "n"):
             self.emit("c", ALIASES.get(run, run))
         elif run in _NAMED:
             self.emit("c", _NAMED[run])

@@ -42,7 +42,7 @@ _ROUND = {
     for i, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-SCALES = {k: v for k, v in _SCALES.items() if v > 100} | {"万": 10**4, "亿": 10**8}
+SCALES = _SCALES | {"dozen": 12, "万": 10**4, "亿": 10**8}
 
 
 def from_han(text: str) -> Fraction | None:
@@ -88,8 +88,24 @@ def _han_integer(text: str) -> Fraction | None:
     return Fraction(total + section + (digit or 0))
 
 
+PARTS = {
+    "half": 2,
+    "halves": 2,
+    "third": 3,
+    "quarter": 4,
+    "fourth": 4,
+    "fifth": 5,
+    "sixth": 6,
+    "eighth": 8,
+    "tenth": 10,
+}
+PARTS |= {f"{name}s": size for name, size in PARTS.items() if size > 2}
+
+
 def from_english(words: list[str]) -> tuple[Fraction, int] | None:
     """The number that a list of words begins with, and how many words it takes: forty two, one hundred and five."""
+    if words and words[0].lower() == "half":
+        return Fraction(1, 2), 1
     total = section = used = 0
     last = 10**15
     for at, word in enumerate(words):
@@ -105,6 +121,8 @@ def from_english(words: list[str]) -> tuple[Fraction, int] | None:
                 section, last = section * 100, 100
             elif part in _SCALES and used:
                 total, section, last = total + section * _SCALES[part], 0, 10**15
+            elif part in PARTS and (used or part != parts[0]):
+                return Fraction(total + section, PARTS[part]), at + 1
             else:
                 return (Fraction(total + section), used) if used else None
         used = at + 1

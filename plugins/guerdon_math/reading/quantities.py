@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from guerdon_math.limits import NotMath
 from guerdon_math.reading.cursor import Cursor
-from guerdon_math.reading.numerals import SCALES
+from guerdon_math.reading.numerals import PARTS, SCALES
 from guerdon_math.reading.vocabulary import AND, HEDGES, OR
 from guerdon_math.tree import Node, Num, Product, Quantity, Sum, Sym, negated
 from guerdon_math.units import CURRENCIES, DEGREE, GENERIC, POWERS, UNITS, Unit, unit_of, unknown
@@ -39,6 +39,9 @@ class QuantityParser(Cursor):
         if word.text.lower() in SCALES and word.kind == "w":
             self.at += 1
             return Product([node, Num(Fraction(SCALES[word.text.lower()]))])
+        if word.text.lower() in PARTS and word.kind == "w":
+            self.at += 1
+            return Product([node, Num(Fraction(1, PARTS[word.text.lower()]))])
         unit = self.simple_unit()
         if unit is None:
             return None if isinstance(node, Sym) and node.name != "pi" else self.label(node, start)

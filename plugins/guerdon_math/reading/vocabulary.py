@@ -63,8 +63,9 @@ MATRICES = frozenset("Bmatrix array bmatrix bsmallmatrix matrix pmatrix psmallma
 """Environments that are matrices."""
 HEDGES = frozenset(
     (
+        "plus minus divided squared cubed factorial root roots doubled tripled "
         "about almost and approximately are around between but either except for if is least less maybe more most "
-        "nearly neither no nor not or over roughly than to under when where with"
+        "nearly neither no nor not of or over roughly than to under when where with"
     ).split()
 )
 """Words that make a number uncertain; no unit begins with one."""

@@ -12,6 +12,8 @@ _WRAPPER = re.compile(
 _COMMAND = re.compile(r"\\([A-Za-z]+)|\\(.)")
 _GAP = re.compile(r"[^\w+\-*/=<>^%]+")
 _MATHEMATICAL = re.compile(r"\\[A-Za-z]|[\^_=+*/<>|]|\d[({\[]|[)}\]]\d")
+_SPACE = re.compile(r"(?<!\d)[\s$]+|[\s$]+(?!\d)")
+_BRACED = re.compile(r"([\^_])\{(\w|\\[A-Za-z]+)\}(?![A-Za-z])")
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ARTICLE = re.compile(r"\b(?:the|a|an)\b ?")
 _JOINT = re.compile(r"\s*(?:,|;|\band\b|和|\\\\)\s*(?:\band\b\s*)?")
@@ -32,10 +34,13 @@ def as_words(text: str) -> Node:
 
     `no solution` is the empty set and `all real numbers` are the reals.
     """
-    text = _WRAPPER.sub(" ", to_ascii(text[:_MAX]) + text[_MAX:])
+    # runs of spaces are made single before any pattern sees them: two of them side by side take quadratic time
+    text = _WRAPPER.sub(" ", " ".join(to_ascii(text[:_MAX]).split()) + text[_MAX:])
+    if len(text) > _MAX:
+        return Words(text)
     if _MATHEMATICAL.search(text) or not _WORD.search(text):
         # what is neither understood nor prose is only compared as it is spelled
-        return Words(re.sub(r"[\s$]+", " ", text).strip(" .").casefold())
+        return Words(_BRACED.sub(r"\1\2", _SPACE.sub("", text)).strip(".").casefold())
     parts = [normalised(part) for part in _JOINT.split(text)]
     whole = normalised(text)
     if whole in EMPTY:
