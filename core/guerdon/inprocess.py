@@ -66,10 +66,10 @@ class InProcess:
             return Verdict(scores, failure, time.perf_counter() - started, started - queued)
 
     async def _attempt(self, unit: Unit) -> list[Score] | Failure:
+        task = asyncio.current_task()
         try:
             return await judge_unit(self.reward, unit)
         except BaseException as error:  # KeyboardInterrupt and SystemExit would end the loop
-            task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             return wire.failure_of(error)

@@ -226,6 +226,7 @@ class Mixture:
         server = ForkServer(["guerdon.worker", *modules])
         self._closing.push_async_callback(server.close)
         for term in self.terms:
+            term.reward.check_needs(f"reward '{term.name}'")
             if _lives_here(term.reward):
                 try:
                     await self._closing.enter_async_context(opened(term.reward))

@@ -30,6 +30,7 @@ def build(kind: type[AnyPlug], options: Any, where: str) -> AnyPlug:
         raise RunFileError(where, [OptionError(f"{where}.use", f"says which {kind.kind} to use", 'as in `use = "…"`')])
     try:
         plug = registry.load().find(kind, name, f"{where}.use")
+        plug.check_needs(f"{where}.use")
     except GuerdonError as error:
         raise RunFileError(where, [error]) from None
     try:

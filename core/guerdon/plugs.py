@@ -9,12 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from guerdon.errors import PluginError
 from guerdon.types import Rollout, Score, Task
 
 if TYPE_CHECKING:
@@ -31,12 +33,21 @@ class Plug(BaseModel):
 
     kind: ClassVar[str]
     name: ClassVar[str]
+    needs: ClassVar[Mapping[str, str]] = {}
+    """Modules of optional packages that it cannot do without, each with the command that installs it."""
 
     async def open(self) -> None:
         """Make what is live. Runs in the process that uses the plug, on the loop that awaits it; never verdict time."""
 
     async def close(self) -> None:
         """Let go of what `open` made."""
+
+    @classmethod
+    def check_needs(cls, where: str) -> None:
+        """Raise PluginError, with the command that installs it, if a module that it needs is missing."""
+        for module, command in cls.needs.items():
+            if find_spec(module) is None:
+                raise PluginError(where, f"'{cls.name}' needs the module {module}, which is not installed", command)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -83,7 +83,7 @@ def shortened(text: str, longest: int = LONGEST_REASON) -> str:
 
 
 def dump(value: Any) -> bytes:
-    """One JSON line; what is no JSON raises TypeError. Surrogates stay as they are: two escaped ones would become one."""
+    """One JSON line; what is no JSON raises TypeError. Surrogates stay as they are: two escaped ones would be one."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 

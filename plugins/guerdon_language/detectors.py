@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
-from guerdon import Unavailable
 from guerdon_language.codes import canonical_code
 
 UNKNOWN = "und"
@@ -36,13 +34,6 @@ def langdetect(text: str) -> dict[str, float]:
 
 
 DETECTORS: dict[str, Detector] = {"lingua": lingua, "langdetect": langdetect}
-
-
-def detector(name: str) -> Detector:
-    """The detector of that name; Unavailable when its package is not installed."""
-    if find_spec(name) is None:
-        raise Unavailable(f"{name} is not installed; pip install 'guerdon[language]'")
-    return DETECTORS[name]
 
 
 @cache

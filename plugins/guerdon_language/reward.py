@@ -22,6 +22,7 @@ class LanguageConsistency(Verifier):
     """
 
     name = "language-consistency"
+    needs = dict.fromkeys(("lingua", "jieba", "langdetect"), "pip install 'guerdon[language]'")
     budget = Budget(cpu_seconds=20.0, wall_seconds=60.0, memory_mb=2048)
     preload = ("guerdon_language.warm",)
 
@@ -44,11 +45,11 @@ class LanguageConsistency(Verifier):
     def verify(self, rollout: Rollout) -> Score:
         """Count words by language and compare."""
         from guerdon_language.census import census
-        from guerdon_language.detectors import detector
+        from guerdon_language.detectors import DETECTORS
 
         target = self._target(rollout)
         text = rollout.thinking if self.scope == "thinking" else rollout.completion
-        counts = census(text, target, detector(self.detector))
+        counts = census(text, target, DETECTORS[self.detector])
         evidence = {"target": target, "words": dict(counts.most_common())}
         total = counts.total()
         if not total:

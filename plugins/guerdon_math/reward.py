@@ -1,6 +1,7 @@
 """The reward for mathematics: the answer in the last box, compared exactly with the ground truth."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guerdon import BadGroundTruth, Budget, Rollout, Score, Task, Verifier
@@ -23,6 +24,7 @@ class BoxedMath(Verifier):
     """
 
     name: ClassVar[str] = "boxed-math"
+    needs: ClassVar[Mapping[str, str]] = {"mpmath": "pip install 'guerdon[math]'"}
     budget: ClassVar[Budget] = Budget(cpu_seconds=0.7, wall_seconds=3.0, memory_mb=1024)
     preload: ClassVar[tuple[str, ...]] = ("guerdon_math.judge",)
     ground_truth_type: ClassVar[Any] = str | int | float

@@ -1,11 +1,8 @@
 """reasoning-gym's own scorers as a reward."""
 
 import json
-from importlib.util import find_spec
-from typing import Any, ClassVar, Self
-
-from pydantic import model_validator
-from pydantic_core import PydanticCustomError
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from guerdon import Budget, Rollout, Score, Task, Verifier
 from guerdon_reasoning_gym.entry import Entry, from_json
@@ -40,16 +37,10 @@ class ReasoningGym(Verifier):
     """
 
     name: ClassVar[str] = "reasoning-gym"
+    needs: ClassVar[Mapping[str, str]] = {"reasoning_gym": "pip install 'guerdon[reasoning-gym]'"}
     budget: ClassVar[Budget] = Budget(cpu_seconds=2.0, wall_seconds=5.0, memory_mb=1024)
     preload: ClassVar[tuple[str, ...]] = ("guerdon_reasoning_gym.scorer",)
     ground_truth_type: ClassVar[Any] = Entry
-
-    @model_validator(mode="after")
-    def _installed(self) -> Self:
-        if find_spec("reasoning_gym") is None:
-            what = "reasoning-gym is not installed; pip install 'guerdon[reasoning-gym]'"
-            raise PydanticCustomError("reasoning_gym", "{what}", {"what": what})
-        return self
 
     def verify(self, rollout: Rollout) -> Score:
         """The score of the dataset that the task came from."""

@@ -6,9 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -28,6 +27,7 @@ class ReasoningGymTasks(Tasks):
     """
 
     name: ClassVar[str] = "reasoning-gym"
+    needs: ClassVar[Mapping[str, str]] = {"reasoning_gym": "pip install 'guerdon[reasoning-gym]'"}
 
     names: Annotated[tuple[str, ...], Field(validate_default=True)] = ()
     """Its datasets, as in `["countdown", "maze"]`; their tasks come in turns. Without names, all of them."""
@@ -45,8 +45,6 @@ class ReasoningGymTasks(Tasks):
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             _config_class(name)
-        if find_spec("reasoning_gym") is None:
-            raise _not_installed()
         return names
 
     @field_validator("config")
@@ -110,10 +108,8 @@ def _all_names() -> list[str]:
 
 
 def _datasets() -> dict[str, tuple[type, type]]:
-    try:
-        import reasoning_gym.factory
-    except ImportError:
-        raise _not_installed() from None
+    import reasoning_gym.factory
+
     found: dict[str, tuple[type, type]] = reasoning_gym.factory.DATASETS
     return found
 
@@ -134,7 +130,3 @@ def _suggestion(wrong: str, known: list[str]) -> str:
 
 def _mistake(what: str) -> PydanticCustomError:
     return PydanticCustomError("reasoning_gym", "{what}", {"what": what})
-
-
-def _not_installed() -> PydanticCustomError:
-    return _mistake("reasoning-gym is not installed; pip install 'guerdon[reasoning-gym]'")

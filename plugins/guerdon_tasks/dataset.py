@@ -1,12 +1,8 @@
 """Tasks from Hugging Face datasets (https://huggingface.co/docs/datasets)."""
 
-from collections.abc import Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
-
-from pydantic import model_validator
-from pydantic_core import PydanticCustomError
+from typing import Any, ClassVar
 
 from guerdon import DataError, Task
 from guerdon.jsonvalues import plain
@@ -22,6 +18,7 @@ class DatasetTasks(TableTasks):
     """A Hugging Face dataset: from the hub, from a directory of `save_to_disk`, or from files."""
 
     name: ClassVar[str] = "dataset"
+    needs: ClassVar[Mapping[str, str]] = {"datasets": "pip install 'guerdon[datasets]'"}
 
     path: str
     """A name on the hub (`openai/gsm8k`), a directory, or a file (Parquet, JSONL, CSV, Arrow)."""
@@ -29,13 +26,6 @@ class DatasetTasks(TableTasks):
     """Which of its configurations, where it has several (`main`)."""
     split: str = "train"
     """Which split, or (except from a directory of `save_to_disk`) which part of it: `test`, `train[:1000]`."""
-
-    @model_validator(mode="after")
-    def _installed(self) -> Self:
-        if find_spec("datasets") is None:
-            what = "the library `datasets` is not installed; pip install 'guerdon[datasets]'"
-            raise PydanticCustomError("datasets", "{what}", {"what": what})
-        return self
 
     def __iter__(self) -> Iterator[Task]:  # type: ignore[override]  # as in Tasks
         """The tasks, in the order of the dataset."""

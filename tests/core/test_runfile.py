@@ -171,7 +171,7 @@ def test_what_is_left_out_has_a_default(read: Read) -> None:
         ('[rewards.code]\nuse = "tests"', "rewards.code.sandbox: is required; see `guerdon show tests`"),
         ('[rewards.code]\nuse = "tests"\nsandbox = 3', "rewards.code.sandbox: expected a name or a table"),
         ('[rewards.code]\nuse = "tests"\nsandbox = "bix"', "rewards.code.sandbox.use: no sandbox is named 'bix'"),
-        ('[rewards.code]\nuse = "tests"\nsandbox = {timeout = 3}', "rewards.code.sandbox.use: says which sandbox to use"),
+        ('[rewards.code]\nuse = "tests"\nsandbox = {timeout = 3}', "rewards.code.sandbox.use: says which sandbox"),
         (
             '[rewards.code]\nuse = "tests"\nsandbox = {use = "box", tiemout = 3}',
             "rewards.code.sandbox.tiemout: no such option; did you mean 'timeout'?",

@@ -277,9 +277,3 @@ def test_an_answer_without_tags_counts(mixture: Mixture, tasks: list[Task]) -> N
 def test_a_broken_ground_truth_is_not_the_completions_fault(mixture: Mixture, truth: Any, outcome: Outcome) -> None:
     [score] = scores(mixture, [Rollout(Task("t", "q", truth), "<answer>4</answer>")])
     assert score.outcome is outcome
-
-
-def test_without_the_library_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guerdon_reasoning_gym.reward.find_spec", lambda _: None)
-    with pytest.raises(RunFileError, match=r"not installed; pip install 'guerdon\[reasoning-gym\]'"):
-        build(Reward, "reasoning-gym", "rewards.gym")

@@ -82,12 +82,6 @@ def test_an_option_that_the_dataset_refuses_is_named_with_its_reason() -> None:
         list(source)
 
 
-def test_without_the_library_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guerdon_reasoning_gym.tasks.find_spec", lambda _: None)
-    with pytest.raises(RunFileError, match=r"not installed; pip install 'guerdon\[reasoning-gym\]'"):
-        tasks()
-
-
 def test_the_options_survive_the_way_to_another_process() -> None:
     source = ReasoningGymTasks(names=("gcd",), config={"gcd": {"min_numbers": 3}}, seed=2)
     assert ReasoningGymTasks.model_validate_json(source.model_dump_json()) == source
