@@ -1,12 +1,14 @@
 """Writes the pages of docs/reference that say what the code says. `make docs` runs it; a test compares."""
 
+import ast
 import inspect
 from pathlib import Path
+from typing import TypeGuard
 
 import pydantic_core
 from typer.main import get_command
 
-from guerdon import hookspecs, registry
+from guerdon import hookspecs, plugs, registry
 from guerdon.cli.app import app
 from guerdon.columns import PRESETS, ROLLOUT_COLUMNS
 from guerdon.plugs import KINDS, Plug, Reward
@@ -17,7 +19,13 @@ HERE = Path(__file__).parent
 
 def pages() -> dict[str, str]:
     """The generated pages, by file name."""
-    return {"command-line.md": _command_line(), "files.md": _files(), "hooks.md": _hooks(), "plugs.md": _plugs()}
+    return {
+        "command-line.md": _command_line(),
+        "files.md": _files(),
+        "hooks.md": _hooks(),
+        "kinds.md": _kinds(),
+        "plugs.md": _plugs(),
+    }
 
 
 def _command_line() -> str:
@@ -100,6 +108,34 @@ def _hooks() -> str:
 def _indented_code(doc: str) -> list[str]:
     sentence, _, code = doc.partition("\n\n")
     return [sentence, *(["", "```python", code, "```"] if code else [])]
+
+
+def _kinds() -> str:
+    tree = ast.parse(inspect.getsource(plugs))
+    lines = ["# What a plugin can supply", "", "Generated from `guerdon.plugs` by `make docs`.", ""]
+    lines += [inspect.cleandoc(ast.get_docstring(tree) or "").partition("\n\n")[2], ""]
+    for one in tree.body:
+        if isinstance(one, ast.ClassDef):
+            lines += [f"## `{one.name}`", "", ast.get_docstring(one) or "", "", *_members(one), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _members(one: ast.ClassDef) -> list[str]:
+    lines = []
+    for member, following in zip(one.body, [*one.body[1:], None], strict=True):
+        if isinstance(member, ast.AnnAssign):
+            doc = following.value.value if _is_docstring(following) else ""
+            lines.append(f"- `{ast.unparse(member)}`" + (f": {' '.join(doc.split())}" if doc else ""))
+        elif isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and not member.name.startswith("__"):
+            kind = "async def" if isinstance(member, ast.AsyncFunctionDef) else "def"
+            returns = f" -> {ast.unparse(member.returns)}" if member.returns else ""
+            doc = " ".join((ast.get_docstring(member) or "").split())
+            lines.append(f"- `{kind} {member.name}({ast.unparse(member.args)}){returns}`: {doc}")
+    return lines
+
+
+def _is_docstring(node: ast.stmt | None) -> TypeGuard[ast.Expr]:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _plugs() -> str:

@@ -23,7 +23,7 @@ def reference_writer():
     return module
 
 
-@pytest.mark.parametrize("page", ["command-line.md", "files.md", "hooks.md", "plugs.md"])
+@pytest.mark.parametrize("page", ["command-line.md", "files.md", "hooks.md", "kinds.md", "plugs.md"])
 def test_the_reference_is_what_make_docs_would_write(page):
     assert (DOCS / "reference" / page).read_text() == reference_writer().pages()[page], "run `make docs`"
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from guerdon import Mixture, Outcome, Rollout, RunFileError, Score, Task, Term
-from guerdon.options import build
-from guerdon.plugs import Reward
+from guerdon import Mixture, Outcome, Rollout, Score, Task, Term
 from guerdon_reasoning_gym import ReasoningGym, ReasoningGymTasks
 from guerdon_reasoning_gym.reward import extract_answer
 

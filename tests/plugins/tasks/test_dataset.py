@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from guerdon import DataError, RunFileError, Tasks
+from guerdon import DataError, Tasks
 from guerdon.options import build
 from guerdon_tasks import DatasetTasks
 
