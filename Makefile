@@ -6,7 +6,9 @@ DEMO = tests/corpora/outputs/math_groups.jsonl.gz
 .PHONY: demo test lint format docs bench clean
 
 demo: .venv/demo/ready
+	@mkdir -p demo
 	.venv/demo/bin/guerdon score docs/tutorial/demo.toml $(DEMO) --out demo/scored.jsonl --overwrite
+	@echo "(A group here is four models' answers to one problem, not samples of one policy.)"
 	@echo
 	@echo "Why did row 6 get what it got?"
 	.venv/demo/bin/guerdon explain docs/tutorial/demo.toml $(DEMO) --row 6
@@ -35,18 +37,21 @@ bench: .venv/test/ready .venv/peers/ready
 	.venv/test/bin/python tests/benchmarks/bench.py --peers .venv/peers/bin/python
 
 .venv/demo/ready: pyproject.toml constraints.txt | venv
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python $(INSTALL) --editable '.[math,language]'
+	@echo "Making the environment $(@D); this takes about a minute …"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(INSTALL) --editable '.[math,language]'
 	@touch $@
 
 .venv/test/ready: pyproject.toml constraints.txt | venv
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python $(INSTALL) --editable '.[dev]'
+	@echo "Making the environment $(@D); this takes about a minute …"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(INSTALL) --editable '.[dev]'
 	@touch $@
 
 .venv/peers/ready: tests/benchmarks/peers/requirements.txt | venv
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@echo "Making the environment $(@D); this takes about a minute …"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 # A bare Debian has a Python without ensurepip.
