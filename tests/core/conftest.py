@@ -1,6 +1,8 @@
 """Makes `import hostile` work here, and through the hand-over of sys.path in the workers too; slow tests come last."""
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,3 +12,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture
+def nothing_is_left() -> Iterator[None]:
+    from processes import below
+
+    before = below(os.getpid())
+    yield
+    assert not below(os.getpid()) - before, "processes are left, or zombies"

@@ -280,6 +280,10 @@ def _value(node: Node, point: dict[str, Fraction], ctx: Any) -> Value:
         return value
     except (Unusable, ZeroDivisionError, ValueError, OverflowError):
         return None
+    except Undecided:
+        if point:
+            return None
+        raise
 
 
 def _finite(value: Value) -> bool:

@@ -120,6 +120,8 @@ class CommandParser(GroupParser):
             node = Power(args[0], Quotient(Num(Fraction(1)), Num(Fraction(2))))
         elif name in ("log", "ln") and base is not None:
             node = Quotient(Call("ln", args), Call("ln", [base]))
+        elif name == "cis":
+            node = Sum([Call("cos", args), Product([Sym("i"), Call("sin", args)])])
         elif name == "lg":
             node = Quotient(Call("ln", args), Call("ln", [Num(Fraction(10))]))
         else:
@@ -150,10 +152,11 @@ class CommandParser(GroupParser):
                 factors[0] = negated(factors[0])
         while True:
             token = self.peek()
+            rooted = token.text == "sqrt" and all(isinstance(factor, Num) for factor in factors)  # \\arctan 2\\sqrt 2
             if (
                 not self.starts_factor(token)
                 or token.text in _ENDS_ARGUMENT
-                or token.text in FUNCTIONS
+                or (token.text in FUNCTIONS and not rooted)
                 or token.kind in "bn"
             ):
                 break

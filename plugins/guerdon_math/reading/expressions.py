@@ -7,6 +7,7 @@ from guerdon_math.reading.commands import CommandParser
 from guerdon_math.reading.lexer import Token
 from guerdon_math.reading.numerals import from_english
 from guerdon_math.reading.quantities import CURRENCY_SIGNS
+from guerdon_math.reading.subscripts import based_number, spelled
 from guerdon_math.reading.vocabulary import NO_FACTOR
 from guerdon_math.tree import (
     Based,
@@ -25,6 +26,7 @@ from guerdon_math.tree import (
 )
 from guerdon_math.units import DEGREE, PERCENT, UNITS
 
+_AFTER_INTERVAL = frozenset({"cup", "cap", "setminus", "U", ",", ";", "or", "and", "\\}", ")"})
 _CURRENCY_WORDS = frozenset({"USD", "EUR", "GBP", "RMB", "Rs"})
 
 
@@ -140,6 +142,8 @@ class ExpressionParser(CommandParser):
                 factors[-1] = mixed
                 self.at += 3
                 return True
+        if before.kind != "n" and slash.text == "^":
+            return False  # (n+1)2^n
         raise NotMath("a number right after something else")
 
     def starts_factor(self, token: Token) -> bool:
@@ -147,6 +151,8 @@ class ExpressionParser(CommandParser):
         if kind in ("n", "l", "u", "b"):
             return True
         if kind == "p":
+            if text == "[" and (self.peek(1).kind == "end" or self.peek(1).text in _AFTER_INTERVAL):
+                return False
             return text in ("(", "[", "{", "\\{") or (text == "|" and not self.bars) or text == "$"
         if kind == "c":
             return text not in NO_FACTOR
@@ -263,7 +269,7 @@ class ExpressionParser(CommandParser):
             and below.value.denominator == 1
             and isinstance(node, (Num, Sym, Product, Seq, Quotient))
         ):
-            based = _based(self.tokens, self.at, digits, node, int(below.value))
+            based = based_number(self.tokens, self.at, digits, node, int(below.value))
             if based is not None:
                 return based
         if isinstance(node, Sym):
@@ -310,12 +316,26 @@ class ExpressionParser(CommandParser):
             inside = self.bracketed("(")
             return Call(text, inside.items if isinstance(inside, Seq) else [inside])
         index = self.peek()
-        if index.kind == "n" and not index.spaced and index.text.isdigit() and text not in ("i", "e", "pi"):
+        if (
+            index.kind == "n"
+            and not index.spaced
+            and index.text.isdigit()
+            and text not in ("i", "e", "pi")
+            and not self.raised_to_letters(1)
+        ):
             self.at += 1
             return Sym(f"{text}_{index.value}")  # x1 is x_1
         if text in _CURRENCY_WORDS and self.peek().kind == "n":
             return Quantity(self.factor(), UNITS[text])
         return Sym(text)
+
+    def raised_to_letters(self, ahead: int) -> bool:
+        """Whether what stands ahead is an exponent with a letter: n2^n is n times 2^n, x1^2 is x_1 squared."""
+        if self.peek(ahead).text != "^":
+            return False
+        first = self.peek(ahead + 1)
+        inside = [self.peek(ahead + 2), self.peek(ahead + 3)] if first.text == "{" else [first]
+        return any(token.kind == "l" for token in inside)
 
     def word(self, text: str) -> Node:
         words, ends = [text], [self.at]
@@ -352,38 +372,3 @@ def _mixed(whole: Num, top: Fraction, bottom: Fraction) -> Num | None:
     if any(p.denominator != 1 or p < 0 for p in parts) or whole.decimal or not 0 < top < bottom:
         return None
     return Num(whole.value + top / bottom)
-
-
-def _based(tokens: list[Token], at: int, digits: Token, node: Node, base: int) -> Based | None:
-    """A number in another base, from the digits (or digit letters) before the subscript."""
-    letters = digits.kind in "lu" and isinstance(node, Sym) and base > 10 and node.name.isupper()
-    if not 2 <= base <= 36 or not (letters or digits.kind == "n" or digits.text in ("}", ")")):
-        return None
-    text = digits.text if digits.kind in "nlu" else ""
-    if not text and isinstance(node, Num) and node.value.denominator == 1:
-        text = str(node.value)
-    if not text.isalnum() or len(text) > 200:
-        return None
-    try:
-        return Based(text.lstrip("0") or "0", base, int(text, base))
-    except ValueError:
-        return None
-
-
-def spelled(node: Node) -> str:
-    """A subscript as part of a name."""
-    match node:
-        case Num(value):
-            return str(value)
-        case Sym(name):
-            return name
-        case Product(factors):
-            return "".join(map(spelled, factors))
-        case Sum(terms):
-            return "+".join(map(spelled, terms))
-        case Seq(_, _, items):
-            return ",".join(map(spelled, items))
-        case Quantity(body, unit):
-            return spelled(body) + unit.name
-        case _:
-            raise NotMath("a subscript that is no name")

@@ -14,7 +14,8 @@ _OPS = {
     "gt": ">", "lt": "<", "notin": "notin", "to": "to", "->": "to", "notequiv": "!=",
 }  # fmt: skip
 _SETS = {"cup": "|", "cap": "&", "setminus": "-"}
-_NOTES = frozenset({"for", "where", "with", "when"})
+_NOTES = frozenset({"for", "forall", "where", "with", "when"})
+_DENIALS = frozenset("cannot isnt neither never no nor not".split())
 _LETTERS = frozenset("ABCDEFGHIJ")
 
 
@@ -60,11 +61,26 @@ def trimmed(tokens: list[Token]) -> list[Token]:
     ):
         tokens = [Token("b", "cases"), *tokens[2:]]
     if len(tokens) > 2 and tokens[0].kind == "b" and tokens[0].text in STACKED and tokens[-1].kind == "e":
-        rows = [t for t in tokens[1:-1] if t.text != "&"]
-        if rows and rows[-1].text in ("\\\\", ","):
-            rows.pop()
-        tokens = [Token("p", ",") if t.text == "\\\\" else t for t in rows]
+        tokens = stacked(tokens[1:-1])
     return tokens
+
+
+def stacked(rows: list[Token]) -> list[Token]:
+    """The rows of `cases` or `aligned` as a list; where they have conditions, as a list of pairs of value and case."""
+    if rows and rows[-1].text in ("\\\\", ","):
+        rows = rows[:-1]
+    alike = [t.text in _OPS for t in [*rows[1:], Token("end", "")]]
+    cases = any(t.text == "&" and not before_sign for t, before_sign in zip(rows, alike, strict=True))
+    out: list[Token] = []
+    for token, before_sign in zip(rows, alike, strict=True):
+        if token.text == "&":
+            if cases and not before_sign:
+                out.append(Token("p", ","))
+        elif token.text == "\\\\":
+            out.append(Token("p", ";" if cases else ","))
+        elif not (cases and token.kind == "w" and token.text.lower() in ("if", "for", "when")):
+            out.append(token)
+    return out
 
 
 def without_note(tokens: list[Token]) -> list[Token]:
@@ -102,6 +118,8 @@ def as_choice(tokens: list[Token]) -> Choice | None:
     rest = tokens[at + 2 :]
     if not rest:
         return Choice(letter.text, "")
+    if rest[0].text.lower() in OR | AND:
+        return None
     if any(t.text in _LETTERS and t.kind in "lu" for t in rest) or rest[0].text in (
         "^",
         "_",
@@ -236,6 +254,8 @@ class AnswerParser(ExpressionParser):
                 break
             words.append(self.peek(ahead).text.lower())
             ahead += 1
+        if _DENIALS & set(words):
+            raise NotMath("a denial")
         if self.peek(ahead).text not in ("=", ":", "is") or self.peek(ahead + 1).kind == "end":
             return None
         self.at += ahead + 1
@@ -328,7 +348,6 @@ class AnswerParser(ExpressionParser):
             self.depth -= 1
             return None
         self.depth -= 1
-        conditions = _without_domains(conditions)
         condition = conditions[0] if len(conditions) == 1 else Seq("", "", conditions, "and")
         return Builder(subject, condition)
 
@@ -339,7 +358,7 @@ class AnswerParser(ExpressionParser):
         node = inner.clause()
         if inner.peek().kind != "end":
             raise NotMath("an odd set")
-        if isinstance(node, Relation) and node.ops == ["in"]:
+        if isinstance(node, Relation) and node.ops == ["in"] and node.sides[1] == Sym("reals"):
             return node.sides[0]
         return node
 

@@ -111,6 +111,9 @@ class GroupParser(QuantityParser):
             # \frac12 is one half: TeX takes one digit at a time
             self.tokens[self.at] = Token("n", token.text[1:], False, Fraction(int(token.text[1:])))
             return Num(Fraction(int(token.text[0])))
+        if token.kind == "l" and len(token.text) == 1 and self.peek(1).kind == "n":
+            self.at += 1
+            return Sym(token.text)  # \frac n2 is n over 2, not n_2 over something
         return self.primary()
 
     def fraction(self) -> Node:

@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 _BASED = re.compile(r"\d+[A-Z][0-9A-Z]*(?=\}?_)")
 _COMMA = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?(?!\d|,\d)")
 _COMMA_TIGHT = re.compile(r"[1-9]\d{0,2}(?:,\s*\\!\s*\d{3})+(?:\.\d+)?(?!\d)")
-_THIN = re.compile(r"[1-9]\d{0,2}(?:(?:\\[,:;! ]|\{,\}|\{\\,\}|[ ~])\d{3})+(?:\.\d+)?(?![\d,]\d|\d)")
+_THIN = re.compile(r"[1-9]\d{0,2}(?:(?:\\[,:;! ]|\{,\}(?:\\!)?|\{\\,\}|[ ~])\d{3})+(?:\.\d+)?(?![\d,]\d|\d)")
 _COMMA_DECIMAL = re.compile(r"(\d+)\{,\}(\d+)")
 _RECURRING = re.compile(r"(\d*)\.(\d*)(?:\\(?:overline|bar|dot)\s*\{?(\d+)\}?|\((\d+)\))(?!\d)")
 _DOTTED = re.compile(r"(\d*)\.(\d*)\\dot\{?(\d)\}?(\d*)\\dot\{?(\d)\}?")
@@ -39,13 +39,16 @@ _ELLIPSIS = re.compile(r"(\d*)\.(\d{3,80})(?:\\[lc]?dots(?![A-Za-z])|\.\.\.+)")
 _ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+)\*?\}")
 _COLUMNS = re.compile(r"\s*\{[lcr|@{}\s]{0,40}?\}(?!\s*&)")
 _ARGUMENT = re.compile(r"\s*\{[^{}]{0,100}\}")
-_DEGREE = re.compile(r"\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![A-Za-z]))")
+_DEGREE = re.compile(
+    r"\^ ?(?:\{ ?\\(?:circ|degree) ?\}|\\(?:circ|degree)(?![A-Za-z])|\{?\\(?:text|mathrm|rm) ?\{? ?o ?\}\}?|\{o\}|o(?![A-Za-z]))"
+)
 _STRAY_STOP = re.compile(r"\.\s*(?:\\right)?\s*[\])},]")
 _NOT = re.compile(r"\\not\s*(?:=|\\in(?![A-Za-z])|\\equiv)")
 _ESCAPED_TWICE = re.compile(
     r"\\\\(?=(?:[dt]?frac|left|right|sqrt|le|ge|leq|geq|lt|gt|pi|text|infty|cup|cdot|times|in|ne|neq|circ|theta|pm)"
     r"(?![A-Za-z]))"
 )
+_BRACED_SIGN = re.compile(r"(?<![\^_])\{([=:<>])\}")
 _DIGITS_MAX = 400
 
 
@@ -77,7 +80,7 @@ def lex(text: str, grouped: bool | None = None) -> list[Token]:
         raise Undecided(f"{len(text):,} characters")
     if "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(lambda _: "\\", text)
-    return _Lexer(text, grouped).run()
+    return _Lexer(_BRACED_SIGN.sub(r" \1 ", text), grouped).run()
 
 
 class _Lexer:

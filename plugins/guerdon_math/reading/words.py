@@ -40,7 +40,8 @@ def as_words(text: str) -> Node:
         return Words(text)
     if _MATHEMATICAL.search(text) or not _WORD.search(text):
         # what is neither understood nor prose is only compared as it is spelled
-        return Words(_BRACED.sub(r"\1\2", _SPACE.sub("", text)).strip(".").casefold())
+        spelled = _BRACED.sub(r"\1\2", _SPACE.sub("", text)).strip(".").casefold()
+        return Words(spelled if "\\" in spelled or "^" in spelled or "_" in spelled else spelled.strip("{}"))
     parts = [normalised(part) for part in _JOINT.split(text)]
     whole = normalised(text)
     if whole in EMPTY:
