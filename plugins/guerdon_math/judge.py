@@ -4,6 +4,7 @@ import re
 from functools import lru_cache
 
 from guerdon_math.comparing.compare import compare
+from guerdon_math.comparing.families import PARAMETERS, same_families
 from guerdon_math.comparing.scalars import Verdict
 from guerdon_math.limits import NotMath, Undecided, Undefined, refuel
 from guerdon_math.reading.brackets import peeled
@@ -18,7 +19,7 @@ _GAP = "\ue000"
 _GAP_IN_NUMBER = re.compile(rf"(?<=\d){_GAP}+(?=\d)")
 _COMMA_DECIMAL = re.compile(r"[-+]?\d+,\d+")
 _INTEGER = re.compile(r"\\in *(?:\\mathbb *\{? *|\\)?[ZN]|∈ *[ZNℤℕ]|integer|整数")
-_PARAMETERS = frozenset("klmnt")
+_PERIODIC = re.compile(r"\\pi|π|\\circ|°|mod")
 _ZEROS = re.compile(r",0\d\d")
 _CACHED = 2_000
 
@@ -58,12 +59,15 @@ def judge(gold: str, answer: str) -> Verdict:
 
 
 def _renamed(gold: str, answer: str) -> Verdict | None:
-    """Equal but for the name of an integer parameter: kπ against nπ, where they are said to be integers."""
-    if not (_INTEGER.search(gold) or _INTEGER.search(answer)):
+    """Equal but for how an integer parameter is named or counted: kπ against nπ, x = kπ against x = (k + 1)π."""
+    integers = bool(_INTEGER.search(gold) or _INTEGER.search(answer))
+    if not integers and not (_PERIODIC.search(gold) and _PERIODIC.search(answer)):
         return None
     left, right = _parsed(gold, None), _parsed(answer, None)
-    old, new = symbols(right) - symbols(left), symbols(left) - symbols(right)
-    if len(old) != 1 or len(new) != 1 or not old | new <= _PARAMETERS:
+    if same_families(left, right, integers):
+        return Verdict(True, "the same families of solutions")
+    old, new = symbols(right) - symbols(left), (symbols(left) - symbols(right)) & PARAMETERS
+    if not integers or len(old) != 1 or len(new) != 1 or not old <= PARAMETERS:
         return None
     verdict = compare(left, substitute(right, old.pop(), Sym(new.pop())))
     return Verdict(True, f"{verdict.how}, with the integer renamed") if verdict.equal else None

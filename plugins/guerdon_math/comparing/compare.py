@@ -6,6 +6,7 @@ from itertools import product as all_combinations
 from guerdon_math.comparing.equations import (
     equal_relations,
     labels_of,
+    one_by_one,
     settled,
     unlabelled,
 )
@@ -49,6 +50,8 @@ def _compare(gold: Node, answer: Node) -> Verdict:
         return _in_words(gold, answer)
     if count_signs(gold) or count_signs(answer):
         return _with_signs(gold, answer)
+    if isinstance(gold, Seq) != isinstance(answer, Seq):
+        gold, answer = _as_items(gold), _as_items(answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         verdict = _relations(gold, answer)
         if verdict is not None:
@@ -65,6 +68,15 @@ def _compare(gold: Node, answer: Node) -> Verdict:
     if isinstance(gold, Sym) and isinstance(answer, Sym):
         return _names(gold.name, answer.name)
     return equal_quantities(gold, answer)
+
+
+def _as_items(node: Node) -> Node:
+    """P(3, -2) as the point, x = y = 1 as x = 1, y = 1, where the other side has several items."""
+    match node:
+        case Product([Sym(name), Seq("(", ")", [_, _, *_]) as point]) if len(name) == 1 and name.isupper():
+            return point
+        case _:
+            return one_by_one(node)
 
 
 def _names(gold: str, answer: str) -> Verdict:
@@ -126,6 +138,10 @@ def _sets(gold: Node, answer: Node) -> Verdict:
         return _sequences(gold, answer)
     left, right = as_set(gold), as_set(answer)
     if left is None or right is None:
+        if isinstance(gold, Builder) != isinstance(answer, Builder):
+            inner, other = _condition(gold), _condition(answer)
+            if isinstance(inner, Relation) and isinstance(other, Relation):
+                return equal_relations(inner, other, _compare)
         if isinstance(gold, Builder) and isinstance(answer, Builder):
             return _pairwise([gold.subject, gold.condition], [answer.subject, answer.condition], "parts")
         if isinstance(gold, Seq) and isinstance(answer, Seq):
@@ -138,6 +154,16 @@ def _sets(gold: Node, answer: Node) -> Verdict:
         return Verdict(False, f"sets of different variables: {', '.join(sorted(named))}")
     equal = equal_sets(left, right)
     return Verdict(equal, "equal as sets of reals" if equal else "different sets of reals")
+
+
+def _condition(node: Node) -> Node:
+    """What a set such as {x | x ≠ kπ} says of its variable, without notes on what k is."""
+    if not isinstance(node, Builder) or not isinstance(node.subject, Sym):
+        return node
+    if isinstance(node.condition, Seq):
+        kept = [item for item in node.condition.items if not (isinstance(item, Relation) and item.ops == ["in"])]
+        return kept[0] if len(kept) == 1 else node
+    return node.condition
 
 
 def _matrices(gold: Node, answer: Node) -> Verdict:
@@ -175,7 +201,7 @@ def _pairwise(gold: list[Node], answer: list[Node], what: str) -> Verdict:
 
 
 def _unordered(gold: list[Node], answer: list[Node], as_sets: bool) -> Verdict:
-    if as_sets or len(gold) != len(answer):
+    if as_sets or len(gold) < len(answer):
         gold, answer = _distinct(gold), _distinct(answer)
     if len(gold) != len(answer):
         return Verdict(False, f"{len(answer)} items instead of {len(gold)}")
@@ -206,6 +232,8 @@ def _sequences(gold: Node, answer: Node) -> Verdict:
     if not isinstance(gold, Seq) or not isinstance(answer, Seq):
         sequence, other = (gold, answer) if isinstance(gold, Seq) else (answer, gold)
         assert isinstance(sequence, Seq)
+        if not sequence.items:
+            return Verdict(other == Sym("phi"), "the empty set")  # \phi is how many write \varnothing
         if len(sequence.items) == 1 and sequence.opener != "(":
             item = sequence.items[0]
             return _compare(item, other) if sequence is gold else _compare(other, item)
@@ -219,6 +247,11 @@ def _sequences(gold: Node, answer: Node) -> Verdict:
     if names or answer_names:
         return _labelled(gold, answer, names, answer_names)
     kinds = {gold.opener, answer.opener}
+    for one, other in ((gold, answer), (answer, gold)):
+        if one.opener == "\\{" and len(one.items) == 1 and isinstance(one.items[0], Seq) and other.opener == "(":
+            return _sequences(one.items[0], other)
+    if kinds <= {"", "\\{"} and not any(isinstance(item, Seq) for item in gold.items):
+        answer = _flat(answer)
     if kinds <= {"", "\\{"}:
         return _unordered(gold.items, answer.items, "\\{" in kinds)
     if gold.opener == answer.opener and gold.closer == answer.closer:
@@ -230,6 +263,14 @@ def _sequences(gold: Node, answer: Node) -> Verdict:
     if kinds == {"[", "("} and len(gold.items) > 2:
         return _pairwise(gold.items, answer.items, "items")
     return Verdict(False, f"{_kind(answer)} against {_kind(gold)}")
+
+
+def _flat(node: Seq) -> Seq:
+    """A list of lists or sets as one list."""
+    items: list[Node] = []
+    for item in node.items:
+        items.extend(item.items if isinstance(item, Seq) and item.items and item.opener in ("", "\\{") else [item])
+    return Seq(node.opener, node.closer, items, node.joined)
 
 
 def _measured_together(items: list[Node]) -> bool:
@@ -256,6 +297,11 @@ def _labelled(gold: Seq, answer: Seq, names: list[str], answer_names: list[str])
             return _unordered(gold.items, answer.items, False)
         order = [answer_names.index(name) for name in names]
         return _pairwise(gold_values, [values[at] for at in order], "items")
+    unnamed = answer if names else gold
+    if unnamed.opener in ("", "\\{") and all(name.isalpha() and len(name) > 2 for name in names or answer_names):
+        return _unordered(gold_values, values, False)  # maximum 2, minimum 1
+    if any(isinstance(item, Relation) and unlabelled(item) is None for item in gold.items + answer.items):
+        return _unordered(gold.items, answer.items, False)
     given = names or answer_names
     if len(set(given)) == 1:
         return _unordered(gold_values, values, "\\{" in (gold.opener, answer.opener))

@@ -10,7 +10,7 @@ from guerdon_math.comparing.form import form
 from guerdon_math.comparing.functions import Unusable
 from guerdon_math.comparing.numeric import compare as compare_numerically
 from guerdon_math.comparing.numeric import evaluate
-from guerdon_math.comparing.polynomials import Poly, multiply
+from guerdon_math.comparing.polynomials import Mono, Poly, multiply
 from guerdon_math.comparing.scalars import Verdict, equal_quantities, split_unit
 from guerdon_math.limits import NotMath, Undecided, Undefined
 from guerdon_math.reading.vocabulary import FUNCTION_NAMES
@@ -260,16 +260,37 @@ def _equations(gold: Relation, answer: Relation, compare: Callable[[Node, Node],
             if verdict.equal:
                 return verdict
     if len(gold.sides) != 2 or len(answer.sides) != 2:
-        return Verdict(False, "chains that differ")
+        return _chains(gold, answer, compare)
     if any(isinstance(side, Seq) for side in gold.sides + answer.sides):
         return Verdict(False, "equations that differ")
     return _proportional(gold, answer)
+
+
+def _chains(gold: Relation, answer: Relation, compare: Callable[[Node, Node], Verdict]) -> Verdict:
+    """a = b = c says the same as b = a = c."""
+    rest = list(answer.sides)
+    for side in gold.sides:
+        found = next((other for other in rest if compare(side, other).equal), None)
+        if found is None:
+            return Verdict(False, "chains that differ")
+        rest.remove(found)
+    return Verdict(not rest, "chains of the same sides" if not rest else "chains that differ")
+
+
+def one_by_one(node: Node) -> Node:
+    """x = y = z = 1 as the list x = 1, y = 1, z = 1; other nodes as they are."""
+    if isinstance(node, Relation) and len(node.sides) > 2 and set(node.ops) == {"="} and _is_constant(node.sides[-1]):
+        if all(isinstance(side, Sym) for side in node.sides[:-1]):
+            return Seq("", "", [Relation([side, node.sides[-1]], ["="]) for side in node.sides[:-1]], "and")
+    return node
 
 
 def _same_label(a: Node, b: Node) -> bool:
     if isinstance(a, Sym) and isinstance(b, Sym):
         # descriptive labels ("area") may stand for any other name
         return a.name == b.name or " " in a.name + b.name or (len(a.name) > 3) != (len(b.name) > 3)
+    if Sym("y") in (a, b) and Call("f", [Sym("x")]) in (a, b):
+        return True
     if isinstance(a, Seq) and isinstance(b, Seq):
         return len(a.items) == len(b.items) and all(map(_same_label, a.items, b.items))
     return a == b
@@ -306,12 +327,32 @@ def _ratio(a: Poly, b: Poly) -> Fraction | None:
     return ratios.pop() if len(ratios) == 1 else None
 
 
+def _proportional_over(a: Poly, b: Poly, names: set[str]) -> bool:
+    """Whether a = k·b for a constant k that may be irrational: y = x/√3 says √3·y = x."""
+    left, right = _by_variables(a, names), _by_variables(b, names)
+    if left.keys() != right.keys() or not left:
+        return False
+    pivot = next(iter(left))
+    return all(multiply(left[v], right[pivot]) == multiply(left[pivot], right[v]) for v in left)
+
+
+def _by_variables(a: Poly, names: set[str]) -> dict[Mono, Poly]:
+    """The coefficient, a polynomial in constants, of each monomial in the variables."""
+    out: dict[Mono, Poly] = {}
+    for mono, value in a.items():
+        variables = tuple(pair for pair in mono if pair[0] in names)
+        out.setdefault(variables, {})[tuple(pair for pair in mono if pair[0] not in names)] = value
+    return out
+
+
 def _proportional(gold: Relation, answer: Relation) -> Verdict:
     """Equations are equal if one is a multiple of the other."""
     left, right = _difference(gold), _difference(answer)
     if left is None or right is None:
         return Verdict(False, "equations beyond comparison")
     if _ratio(left[0], right[0]) is not None:
+        return Verdict(True, "proportional equations")
+    if _proportional_over(left[0], right[0], symbols(gold) | symbols(answer)):
         return Verdict(True, "proportional equations")
     if left[1] and right[1]:
         return Verdict(False, "equations that are not proportional")

@@ -282,6 +282,8 @@ def call(name: str, args: list[Form]) -> Form:
             return log_of(Fraction(first))
     if len(args) == 2 and name == "binom" and isinstance(first, int) and isinstance(values[1], int):
         return number(binomial(first, values[1]))
+    if len(args) == 2 and name == "binom":
+        return _symbolic_binomial(args[0], args[1])
     if name in ("gcd", "lcm", "max", "min") and args and all(v is not None for v in values):
         known = [v for v in values if v is not None]
         if name in ("max", "min"):
@@ -325,6 +327,18 @@ def _exact(name: str, value: Scalar) -> Scalar | None:
             return value
         case _:
             return None
+
+
+def _symbolic_binomial(n: Form, k: Form) -> Form:
+    """n(n-1)/2 for two out of n, else by factorials."""
+    few = k.rational()
+    if isinstance(few, int) and 0 <= few <= 6:
+        result = number(Fraction(1, factorial(few)))
+        for step in range(few):
+            result = times(result, plus(n, number(-step)))
+        return result
+    rest = plus(n, times(number(-1), k))
+    return over(call("factorial", [n]), times(call("factorial", [k]), call("factorial", [rest])))
 
 
 def binomial(n: int, k: int) -> int:

@@ -122,14 +122,23 @@ _RANGES = (
     (-60.0, -4.0),
 )
 _WHOLE = ((1, 9), (2, 12), (-9, 9))
+_COUNTS = ((1, 9), (2, 12), (10, 40), (3, 25))
+_COUNTING = frozenset({"N", "k", "m", "n"})
+"""Letters that are whole numbers where they stand in a floor or a ceiling."""
 _CLOSE_LOOKS = 12
 """At so many points more digits are looked at; where functions have steps, doubles look at the others."""
 _STEPS = frozenset({"abs", "floor", "ceil", "sgn", "max", "min", "factorial2", "gcd", "lcm"})
 
 
-def points(names: list[str], stepped: bool) -> Iterator[tuple[str, dict[str, Fraction]]]:
+def points(names: list[str], stepped: bool, counting: bool = False) -> Iterator[tuple[str, dict[str, Fraction]]]:
     """Points to compare at, each with how it reads; the same ones on every call. More where functions have steps."""
     rng = random.Random(20250131)
+    if counting:
+        for _ in range(8):
+            for first, last in _COUNTS:
+                point = {name: Fraction(rng.randint(first, last)) for name in names}
+                yield ", ".join(f"{k}={v}" for k, v in list(point.items())[:3]), point
+        return
     for _ in range(6 if stepped else 1):
         for low, high in _RANGES:
             point = {name: Fraction(round(rng.uniform(low, high) * 997), 997) for name in names}
@@ -213,12 +222,13 @@ def compare(a: Node, b: Node) -> tuple[bool, str]:
         return _constants(a, b)
     complex_too = _mentions_i(a) or _mentions_i(b)
     stepped = bool(functions & _STEPS) and len(names) <= 3
+    counting = bool(functions & {"floor", "ceil"}) and _COUNTING.issuperset(names)
     digits = _precision(a, b)
     tried = 0
     size = _leaf_count(a, b) * 2
     cost = _cost(size, digits, functions)
     with mpmath.workdps(digits):
-        for where, point in points(names, stepped):
+        for where, point in points(names, stepped, counting):
             spend(size // 2)
             left, right = _value(a, point, mpmath.fp), _value(b, point, mpmath.fp)
             apart = _clearly_apart(left, right)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 
 import mpmath
 
@@ -10,7 +11,7 @@ from guerdon_math.comparing.form import ONE, Form, form
 from guerdon_math.comparing.functions import Unusable
 from guerdon_math.comparing.numeric import evaluate
 from guerdon_math.comparing.scalars import equal_quantities, infinity, split_unit
-from guerdon_math.limits import NotMath, Undecided, Undefined
+from guerdon_math.limits import MAX_ITEMS, NotMath, Undecided, Undefined
 from guerdon_math.tree import (
     Builder,
     Call,
@@ -76,7 +77,9 @@ def as_set(node: Node) -> RealSet | None:
     match node:
         case Sym("reals"):
             return RealSet([WHOLE_LINE])
-        case Sym("reals+" | "reals^+"):
+        case Sym("reals_ge0" | "reals_+^0" | "reals^+_0"):
+            return RealSet([Piece(Num(Fraction(0)), True, INFINITY, False)])
+        case Sym("reals+" | "reals^+" | "reals_>0" | "reals_+" | "reals_++" | "reals^*_+" | "reals_+^*"):
             return RealSet([Piece(Num(Fraction(0)), False, INFINITY, False)])
         case Seq("\\{", _, items):
             return RealSet([Piece(item, True, item, True) for item in items])
@@ -94,6 +97,12 @@ def as_set(node: Node) -> RealSet | None:
             return _several(items, joined)
         case SetOp(op, left, right):
             return _combined(op, as_set(left), as_set(right))
+        case Builder(Relation([subject, Sym(domain)], ["in"]), condition):
+            inner = as_set(condition)
+            return _whole(inner, domain) if inner is not None and subject == Sym(inner.subject) else None
+        case Builder(subject, Seq("", _, [*conditions, Relation([name, Sym(domain)], ["in"])])) if name == subject:
+            condition = conditions[0] if len(conditions) == 1 else Seq("", "", conditions, "and")
+            return as_set(Builder(Relation([subject, Sym(domain)], ["in"]), condition))
         case Builder(subject, condition):
             inner = as_set(condition)
             return inner if inner is not None and subject == Sym(inner.subject) else None
@@ -103,6 +112,31 @@ def as_set(node: Node) -> RealSet | None:
             return _from_relation(sides, ops)
         case _:
             return None
+
+
+_LEAST = dict.fromkeys(("integers+", "integers^+", "naturals+", "naturals*", "naturals_+"), 1.0)
+_LEAST |= {"integers": -float("inf"), "naturals": 0.0, "naturals_0": 0.0}
+
+
+def _whole(real_set: RealSet, domain: str) -> RealSet | None:
+    """The whole numbers in a bounded set, 0 being natural (ISO 80000-2); `None` where they are not few."""
+    pieces = _merged(real_set.pieces)
+    if domain not in _LEAST or pieces is None:
+        return None
+    found: list[int] = []
+    for piece in pieces:
+        low, high = _position(piece.low), _position(piece.high)
+        if low is None or high is None or not high - max(low, _LEAST[domain]) <= MAX_ITEMS:
+            return None
+        for value in range(floor(max(low, _LEAST[domain])), ceil(high) + 1):
+            at, margin = Num(Fraction(value)), 1e-9 * (1 + abs(value))
+            inside = low + margin < value < high - margin
+            at_low = abs(value - low) <= margin and piece.low_closed and equal_quantities(piece.low, at).equal
+            at_high = abs(value - high) <= margin and piece.high_closed and equal_quantities(piece.high, at).equal
+            if value >= _LEAST[domain] and (inside or at_low or at_high):
+                found.append(value)
+    points: list[Node] = [Num(Fraction(value)) for value in dict.fromkeys(found)]
+    return RealSet([Piece(point, True, point, True) for point in points], real_set.subject)
 
 
 def _several(items: list[Node], joined: str) -> RealSet | None:

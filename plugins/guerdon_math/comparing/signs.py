@@ -50,6 +50,8 @@ def _signed(node: Node, signs: list[int]) -> Node:
         case PlusMinus(sign, body):
             chosen = sign * signs.pop(0)
             inner = _signed(body, signs)
+            if chosen < 0 and isinstance(inner, Seq) and inner.opener == "(":
+                return Seq("(", inner.closer, [negated(item) for item in inner.items])
             return inner if chosen > 0 else negated(inner)
         case Sum(terms):
             return Sum([_signed(term, signs) for term in terms])

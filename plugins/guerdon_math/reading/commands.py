@@ -9,7 +9,7 @@ from guerdon_math.reading.quantities import CURRENCY_SIGNS
 from guerdon_math.reading.vocabulary import DECORATIONS, FUNCTIONS, GREEK, MATRICES
 from guerdon_math.tree import Call, Matrix, Node, Num, Power, Product, Quotient, Seq, Sum, Sym, negated
 
-_NUMBER_SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
+NUMBER_SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
 _ENDS_ARGUMENT = frozenset({"(", "[", "\\{", "|"})
 _INVERSES = frozenset({"sin", "cos", "tan", "cot", "sec", "csc"})
 
@@ -60,7 +60,7 @@ class CommandParser(GroupParser):
             letter = self.next().text
             if braced:
                 self.expect("}")
-        if letter not in _NUMBER_SETS:
+        if letter not in NUMBER_SETS:
             raise NotMath("an unknown blackboard letter")
         suffix = ""
         while self.peek().text in ("^", "_") and self.peek().kind == "p":
@@ -75,7 +75,7 @@ class CommandParser(GroupParser):
                     token = Token(token.kind, token.text + extra.text)
                 self.expect("}")
             suffix += token.text if token.text in ("+", "-", "*") else mark + token.text
-        return Sym(_NUMBER_SETS[letter] + suffix)
+        return Sym(NUMBER_SETS[letter] + suffix)
 
     def decorated(self, name: str) -> Node:
         """\\overline{AB}, \\vec v, \\angle ABC: the decoration says what the name is, the name stays."""

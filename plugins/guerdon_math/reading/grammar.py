@@ -1,18 +1,17 @@
 """Tokens of a whole answer to a tree: lists, relations, sets, labels, choices, or else words."""
 
+from typing import TypeGuard
+
 from guerdon_math.limits import MAX_ITEMS, NotMath, Undecided
+from guerdon_math.reading.commands import NUMBER_SETS
 from guerdon_math.reading.expressions import ExpressionParser
 from guerdon_math.reading.groups import filled
 from guerdon_math.reading.lexer import Token, lex
-from guerdon_math.reading.vocabulary import AND, DOMAINS, LEAD_INS, OR, STACKED
+from guerdon_math.reading.trimming import trimmed
+from guerdon_math.reading.vocabulary import AND, DOMAINS, OR, RELATION_SIGNS
 from guerdon_math.reading.words import as_words, time_or_date, without_lead_in
 from guerdon_math.tree import Builder, Choice, Node, Ratio, Relation, Seq, SetOp, Sym, symbols
 
-_OPS = {
-    "=": "=", "==": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "=<": "<=", "!=": "!=", "<>": "!=", ":=": "=",
-    "le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "sim": "~", "cong": "~", "equiv": "==", "in": "in",
-    "gt": ">", "lt": "<", "notin": "notin", "to": "to", "->": "to", "notequiv": "!=",
-}  # fmt: skip
 _SETS = {"cup": "|", "cap": "&", "setminus": "-"}
 _NOTES = frozenset({"for", "forall", "where", "with", "when"})
 _DENIALS = frozenset("cannot isnt neither never no nor not".split())
@@ -39,64 +38,6 @@ def parse(text: str, grouped: bool | None = None) -> Node:
         return as_words(text)
     except RecursionError:
         raise Undecided("nested too deep") from None
-
-
-def trimmed(tokens: list[Token]) -> list[Token]:
-    """Without lead-in words, a final full stop, and notes such as `(k \\in \\mathbb{Z})`."""
-    while tokens and (tokens[-1].text in (".", ",", ";", ":", "\\\\", "^", "_") and tokens[-1].kind == "p"):
-        tokens = tokens[:-1]
-    start = 0
-    while start < len(tokens) - 1 and (
-        (tokens[start].kind == "w" and tokens[start].text.lower() in LEAD_INS)
-        or tokens[start].text in (":", "therefore", "because", "\\\\")
-        or (tokens[start].text in ("=", "approx", "Rightarrow", "to") and start + 1 < len(tokens))
-    ):
-        start += 1
-    tokens = without_note(tokens[start:])
-    if (
-        len(tokens) > 3
-        and tokens[0].text == "\\{"
-        and tokens[1].text in ("array", "matrix", "aligned")
-        and tokens[-1].kind == "e"
-    ):
-        tokens = [Token("b", "cases"), *tokens[2:]]
-    if len(tokens) > 2 and tokens[0].kind == "b" and tokens[0].text in STACKED and tokens[-1].kind == "e":
-        tokens = stacked(tokens[1:-1])
-    return tokens
-
-
-def stacked(rows: list[Token]) -> list[Token]:
-    """The rows of `cases` or `aligned` as a list; where they have conditions, as a list of pairs of value and case."""
-    if rows and rows[-1].text in ("\\\\", ","):
-        rows = rows[:-1]
-    alike = [t.text in _OPS for t in [*rows[1:], Token("end", "")]]
-    cases = any(t.text == "&" and not before_sign for t, before_sign in zip(rows, alike, strict=True))
-    out: list[Token] = []
-    for token, before_sign in zip(rows, alike, strict=True):
-        if token.text == "&":
-            if cases and not before_sign:
-                out.append(Token("p", ","))
-        elif token.text == "\\\\":
-            out.append(Token("p", ";" if cases else ","))
-        elif not (cases and token.kind == "w" and token.text.lower() in ("if", "for", "when")):
-            out.append(token)
-    return out
-
-
-def without_note(tokens: list[Token]) -> list[Token]:
-    """Without a final `(k \\in \\mathbb{Z})`; any other condition in parentheses becomes an item of its own."""
-    if tokens and tokens[-1].text == ")":
-        depth = 0
-        for at in range(len(tokens) - 1, -1, -1):
-            depth += (tokens[at].text == ")") - (tokens[at].text == "(")
-            if not depth:
-                inside = tokens[at + 1 : -1]
-                if at and any(t.text == "in" or t.text.lower() in DOMAINS for t in inside):
-                    return tokens[:at]
-                if at > 1 and tokens[at - 1].text != "," and any(t.text in _OPS and t.text != "=" for t in inside):
-                    return [*tokens[:at], Token("p", ","), *inside]
-                break
-    return tokens
 
 
 def as_choice(tokens: list[Token]) -> Choice | None:
@@ -143,7 +84,8 @@ class AnswerParser(ExpressionParser):
         joined = ","
         while True:
             node = self.clause()
-            groups[-1].append(node)
+            several = isinstance(node, Seq) and node.opener == "" and node.joined == "or"
+            groups[-1].extend(node.items if isinstance(node, Seq) and several else [node])
             if sum(map(len, groups)) > MAX_ITEMS:
                 raise Undecided(f"more than {MAX_ITEMS} items")
             strength, separator = self.separators()
@@ -202,12 +144,28 @@ class AnswerParser(ExpressionParser):
             if op in ("<", ">") and self.accept("p", "="):
                 op += "="
             ops.append(op)
-            sides.append(self.side())
-        self.note(sides)
-        if ops in (["=="], ["="]) and (modulus := self.modulus()) is not None:
-            sides.append(modulus)
-            ops = ["==", "mod"]
+            side = self.side()
+            sides.append(Sym(NUMBER_SETS[side.name]) if op == "in" and _is_number_set(side) else side)
+        while self.note(sides):
+            pass
+        if ops in (["=="], ["="]) and (residues := self.congruences(sides)) is not None:
+            return residues
+        ops = ["=" if op == "==" else op for op in ops]  # f(x) \equiv 1
         return Relation(sides, ops) if ops else sides[0]
+
+    def congruences(self, sides: list[Node]) -> Node | None:
+        """n \\equiv 2 \\pmod 4, or several residues before one modulus; nothing is read if there is no modulus."""
+        start, residues = self.at, [sides[1]]
+        try:
+            while (modulus := self.modulus()) is None:
+                if not self.separators()[0]:
+                    raise NotMath("no modulus")
+                residues.append(self.sum())
+        except NotMath:
+            self.at = start
+            return None
+        items: list[Node] = [Relation([sides[0], residue, modulus], ["==", "mod"]) for residue in residues]
+        return items[0] if len(items) == 1 else Seq("", "", items, "or")
 
     def modulus(self) -> Node | None:
         """The 7 of `\\pmod 7`, `\\bmod 7` or `(mod 7)`."""
@@ -220,10 +178,10 @@ class AnswerParser(ExpressionParser):
             self.expect(")")
         return node
 
-    def note(self, sides: list[Node]) -> None:
+    def note(self, sides: list[Node]) -> bool:
         """Pass over `for some integer k`, `where k \\in \\mathbb{Z}`, `for n \\ge 1`."""
         if self.peek(self.peek().text == ",").text.lower() not in _NOTES:
-            return
+            return False
         start = self.at
         self.at += 1 + (self.peek().text == ",")
         noted: list[Token] = []
@@ -232,16 +190,19 @@ class AnswerParser(ExpressionParser):
         names = set().union(*map(symbols, sides))
         about = {t.text for t in noted if t.kind in "lu"} - {"R", "Z", "N", "Q", "C"}
         domain = any(t.text.lower() in DOMAINS or t.text in ("mathbb", "reals") for t in noted)
-        bound = any(t.text in _OPS for t in noted) and about <= names and not any(t.text == "=" for t in noted)
+        bound = (
+            any(t.text in RELATION_SIGNS for t in noted) and about <= names and not any(t.text == "=" for t in noted)
+        )
         if not (domain or bound or all(t.kind in "lu" or t.text in ("all", "any", "some") for t in noted)) or any(
             t.text == "=" or t.text in ("if", "otherwise", "else") for t in noted
         ):
             self.at = start
             raise NotMath("a condition")
+        return True
 
     def relation_sign(self) -> str | None:
         token = self.peek()
-        return _OPS.get(token.text) if token.kind in "pc" or token.text == "in" else None
+        return RELATION_SIGNS.get(token.text) if token.kind in "pc" or token.text == "in" else None
 
     def label_before(self) -> Sym | None:
         """Words that name what follows: `Area =`, `Paolo:`, `the answer is`."""
@@ -361,6 +322,10 @@ class AnswerParser(ExpressionParser):
         if isinstance(node, Relation) and node.ops == ["in"] and node.sides[1] == Sym("reals"):
             return node.sides[0]
         return node
+
+
+def _is_number_set(node: Node) -> TypeGuard[Sym]:
+    return isinstance(node, Sym) and node.name in NUMBER_SETS
 
 
 def _without_domains(items: list[Node]) -> list[Node]:

@@ -112,6 +112,12 @@ STACKED = frozenset("align aligned alignedat cases dcases gather gathered rcases
 """Environments that are lists, one item a row."""
 DOMAINS = frozenset("arbitrary constant integer integers natural naturals real reals whole 整数".split())
 """Words that only say what a parameter ranges over."""
+RELATION_SIGNS = {
+    "=": "=", "==": "=", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "=<": "<=", "!=": "!=", "<>": "!=", ":=": "=",
+    "le": "<=", "ge": ">=", "ne": "!=", "approx": "~", "sim": "~", "cong": "~", "equiv": "==", "in": "in",
+    "gt": ">", "lt": "<", "notin": "notin", "to": "to", "->": "to", "notequiv": "!=",
+}  # fmt: skip
+"""What relates two sides, by the sign that the parsers know."""
 FUNCTION_NAMES = frozenset("A C F G H P Q R S T V f g h p phi q r s u v y".split())
 """Letters that may name a function on the left of an equation."""
 _SPELLINGS = r"""

@@ -111,7 +111,8 @@ class Place:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("site")
     distribution(directory, "tests-rewards", "rewards_for_tests", (HERE / "rewards_for_tests.py").read_text())
-    shutil.copy(HERE.parent / "hostile.py", directory)
+    for name in ("hostile.py", "misdeeds.py"):
+        shutil.copy(HERE.parent / name, directory)
     return directory
 
 
