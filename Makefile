@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. Each makes its own virtual environment below .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-INSTALL = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL = -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
 DEMO = tests/corpora/outputs/math_groups.jsonl.gz
 
 .PHONY: demo test lint format docs bench clean

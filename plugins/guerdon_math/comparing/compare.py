@@ -5,6 +5,7 @@ from itertools import product as all_combinations
 
 from guerdon_math.comparing.equations import (
     equal_relations,
+    gives_y,
     labels_of,
     one_by_one,
     settled,
@@ -130,6 +131,8 @@ def _relations(gold: Node, answer: Node) -> Verdict | None:
         return _compare(value, answer) if relation is gold else _compare(gold, value)
     if looks_like_set(relation):
         return None
+    if gives_y(relation, other):
+        return Verdict(True, "the value of y that the equation gives")
     return Verdict(False, "an equation against something else" if other else "")
 
 

@@ -277,12 +277,25 @@ def _chains(gold: Relation, answer: Relation, compare: Callable[[Node, Node], Ve
     return Verdict(not rest, "chains of the same sides" if not rest else "chains that differ")
 
 
+def gives_y(relation: Relation, other: Node) -> bool:
+    """Whether an equation in x and y, linear in y, holds where y is the other side: y + 1 = x^2 gives x^2 - 1."""
+    if relation.ops != ["="] or "x" not in symbols(other) or symbols(relation) != symbols(other) | {"y"}:
+        return False
+    found = _difference(relation)
+    if found is None or {mono for mono in found[0] if any(name == "y" for name, _ in mono)} != {(("y", 1),)}:
+        return False
+    left, right = (substitute(side, "y", other) for side in relation.sides)
+    return "y" not in symbols(other) and equal_quantities(left, right).equal
+
+
 def one_by_one(node: Node) -> Node:
     """x = y = z = 1 as the list x = 1, y = 1, z = 1; other nodes as they are."""
-    if isinstance(node, Relation) and len(node.sides) > 2 and set(node.ops) == {"="} and _is_constant(node.sides[-1]):
-        if all(isinstance(side, Sym) for side in node.sides[:-1]):
-            return Seq("", "", [Relation([side, node.sides[-1]], ["="]) for side in node.sides[:-1]], "and")
-    return node
+    if not isinstance(node, Relation) or len(node.sides) < 3 or set(node.ops) != {"="}:
+        return node
+    *names, value = node.sides
+    if not _is_constant(value) or not all(isinstance(name, Sym) for name in names):
+        return node
+    return Seq("", "", [Relation([name, value], ["="]) for name in names], "and")
 
 
 def _same_label(a: Node, b: Node) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from typing import TypeAlias
 
 from guerdon_math.comparing import polynomials as poly
 from guerdon_math.comparing.form import ONE, form
@@ -17,6 +18,10 @@ _PI: poly.Mono = (("pi", 1),)
 _UNKNOWNS = frozenset({"x", "theta", "alpha", "beta", "phi", "t", "z"})
 
 
+Shift: TypeAlias = tuple[tuple[poly.Mono, poly.Scalar], ...]
+Residue: TypeAlias = tuple[poly.Mono, Fraction, Shift]
+
+
 @dataclass(slots=True, frozen=True)
 class Family:
     """offset + period·k times a unit (π or 1), shifted by what is no multiple of the unit."""
@@ -24,7 +29,9 @@ class Family:
     unit: poly.Mono
     offset: Fraction
     period: Fraction
-    shift: tuple[tuple[poly.Mono, poly.Scalar], ...]
+    shift: Shift
+    name: str
+    """The unknown that is said to be in it, if one is named."""
 
 
 def same_families(gold: Node, answer: Node, integers: bool) -> bool:
@@ -36,7 +43,8 @@ def same_families(gold: Node, answer: Node, integers: bool) -> bool:
     try:
         integers = integers or _names_unknown(gold) or _names_unknown(answer)
         left, right = _families(gold, integers), _families(answer, integers)
-        return bool(left and right) and _residues(left) == _residues(right)
+        names, others = ({family.name for family in side} - {""} for side in (left, right))
+        return bool(left and right) and len(names | others) < 2 and _residues(left) == _residues(right)
     except (NotMath, Undecided, Undefined):
         return False
 
@@ -65,17 +73,16 @@ def _modular(node: Node) -> Family | None:
     residue, modulus = (form(side).rational() for side in node.sides[1:])
     if residue is None or not modulus:
         return None
-    return Family(poly.UNIT, Fraction(residue) % abs(modulus), abs(Fraction(modulus)), ())
+    period = abs(Fraction(modulus))
+    return Family(poly.UNIT, Fraction(residue) % period, period, (), node.sides[0].name)
 
 
 def _linear(node: Node, integers: bool) -> Family | None:
-    labelled = isinstance(node, Relation) and node.ops == ["="] and isinstance(node.sides[0], Sym)
+    label = ""
     if isinstance(node, Relation):
-        if not labelled:
+        if node.ops != ["="] or not isinstance(node.sides[0], Sym) or node.sides[0].name in symbols(node.sides[1]):
             return None
-        label, node = node.sides
-        if symbols(label) & symbols(node):
-            return None
+        label, node = node.sides[0].name, node.sides[1]
     names = symbols(node) & PARAMETERS
     if len(names) != 1 or len(symbols(node)) != 1:
         return None
@@ -91,15 +98,15 @@ def _linear(node: Node, integers: bool) -> Family | None:
     if unit not in (_PI, poly.UNIT) or len(mono) != len(unit) + 1:
         return None
     # 4k + 2 is a family only as n = 4k + 2
-    if not integers or (unit == poly.UNIT and not labelled):
+    if not integers or (unit == poly.UNIT and not label):
         return None
     offset = Fraction(found.top.get(unit, 0))
     size = abs(Fraction(period))
     shift = {m: c for m, c in found.top.items() if m not in (mono, unit)}
-    return Family(unit, offset % size, size, tuple(sorted(shift.items())))
+    return Family(unit, offset % size, size, tuple(sorted(shift.items())), label)
 
 
-def _residues(families: list[Family]) -> set[tuple[poly.Mono, Fraction, Fraction, object]]:
+def _residues(families: list[Family]) -> set[tuple[poly.Mono, Fraction, Fraction, Shift]]:
     """Every offset within the common period; the period is the same for whoever lists the same set."""
     periods = [family.period for family in families]
     common = Fraction(
@@ -122,7 +129,7 @@ def _denominator(periods: list[Fraction]) -> int:
     return lcm(*(period.denominator for period in periods))
 
 
-def _least_period(spread: set[tuple[poly.Mono, Fraction, object]], common: Fraction) -> Fraction:
+def _least_period(spread: set[Residue], common: Fraction) -> Fraction:
     """The smallest shift that leaves a periodic set as it is."""
     count = len(spread)
     for parts in range(count, 1, -1):

@@ -1,5 +1,6 @@
 """Tokens of one expression to a tree: a recursive descent with limits on depth and size."""
 
+import re
 from fractions import Fraction
 
 from guerdon_math.limits import MAX_ITEMS, NotMath, Undecided
@@ -27,6 +28,8 @@ from guerdon_math.tree import (
 from guerdon_math.units import DEGREE, PERCENT, UNITS
 
 _AFTER_INTERVAL = frozenset({"cup", "cap", "setminus", "U", ",", ";", "or", "and", "\\}", ")"})
+_COMBINATIONS = re.compile(r"C_([3-9]|[1-9]\d{1,2})")
+"""C_{10}^3, as binomial coefficients are written in China and Russia."""
 _CURRENCY_WORDS = frozenset({"USD", "EUR", "GBP", "RMB", "Rs"})
 
 
@@ -228,6 +231,8 @@ class ExpressionParser(CommandParser):
             if isinstance(exponent, Num) and exponent.value in (2, 3):
                 return Quantity(base.body, base.unit.power(int(exponent.value)))
             raise NotMath("an odd unit")
+        if isinstance(base, Sym) and isinstance(exponent, Num) and (chosen := _COMBINATIONS.fullmatch(base.name)):
+            return Call("binom", [Num(Fraction(int(chosen[1]))), exponent])
         return Power(base, exponent)
 
     def script(self) -> Node:

@@ -14,7 +14,7 @@ from guerdon_math.tree import Builder, Choice, Node, Ratio, Relation, Seq, SetOp
 
 _SETS = {"cup": "|", "cap": "&", "setminus": "-"}
 _NOTES = frozenset({"for", "forall", "where", "with", "when"})
-_DENIALS = frozenset("cannot isnt neither never no nor not".split())
+_DENIALS = frozenset({"cannot", "isnt", "neither", "never", "no", "nor", "not"})
 _LETTERS = frozenset("ABCDEFGHIJ")
 
 

@@ -40,7 +40,8 @@ _ENVIRONMENT = re.compile(r"\s*\{([A-Za-z]+)\*?\}")
 _COLUMNS = re.compile(r"\s*\{[lcr|@{}\s]{0,40}?\}(?!\s*&)")
 _ARGUMENT = re.compile(r"\s*\{[^{}]{0,100}\}")
 _DEGREE = re.compile(
-    r"\^ ?(?:\{ ?\\(?:circ|degree) ?\}|\\(?:circ|degree)(?![A-Za-z])|\{?\\(?:text|mathrm|rm) ?\{? ?o ?\}\}?|\{o\}|o(?![A-Za-z]))"
+    r"\^ ?(?:\{ ?\\(?:circ|degree) ?\}|\\(?:circ|degree)(?![A-Za-z])|"
+    r"\{?\\(?:text|mathrm|rm) ?\{? ?o ?\}\}?|\{o\}|o(?![A-Za-z]))"
 )
 _STRAY_STOP = re.compile(r"\.\s*(?:\\right)?\s*[\])},]")
 _NOT = re.compile(r"\\not\s*(?:=|\\in(?![A-Za-z])|\\equiv)")
