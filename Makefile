@@ -36,35 +36,41 @@ docs: .venv/test/ready
 bench: .venv/test/ready .venv/peers/ready
 	.venv/test/bin/python tests/benchmarks/bench.py --peers .venv/peers/bin/python
 
-.venv/demo/ready: pyproject.toml constraints.txt | venv
+.venv/demo/ready: pyproject.toml constraints.txt | python
 	@echo "Making the environment $(@D); this takes about a minute …"
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(INSTALL) --editable '.[math,language]'
 	@touch $@
 
-.venv/test/ready: pyproject.toml constraints.txt | venv
+.venv/test/ready: pyproject.toml constraints.txt | compiler
 	@echo "Making the environment $(@D); this takes about a minute …"
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(INSTALL) --editable '.[dev]'
 	@touch $@
 
-.venv/peers/ready: tests/benchmarks/peers/requirements.txt | venv
+.venv/peers/ready: tests/benchmarks/peers/requirements.txt | python
 	@echo "Making the environment $(@D); this takes about a minute …"
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-# A bare Debian has a Python without ensurepip.
-.PHONY: venv
-venv:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is missing; on Debian: apt-get install python3" >&2; exit 1; }
+# A bare Debian has a Python without ensurepip, and neither a compiler nor Python's headers, which pycosat (of
+# reasoning-gym) is built with.
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+apt = { echo "$(1) is missing; installing Debian's $(2) …"; \
+  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $(2) >/dev/null; } || \
+  { echo "$(1) is missing and could not be installed: ask an administrator for $(2)" >&2; exit 1; }
+
+.PHONY: python compiler
+python:
+	@test -n "$(PYTHON)" || $(call apt,Python 3.11,python3-venv)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
-	  echo "This Python cannot make virtual environments; installing Debian's python3-venv"; \
-	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -qq -y python3-venv; \
-	  else sudo apt-get update -qq && sudo apt-get install -qq -y python3-venv; fi; } || \
-	  { echo "python3-venv is missing and could not be installed; ask an administrator for it" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(call apt,Python's ensurepip,python3-venv)
+
+compiler: python
+	@command -v cc >/dev/null && test -e "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+	  $(call apt,A C compiler,gcc python3-dev)
 
 clean:
 	rm -rf .venv demo bench .mypy_cache .ruff_cache .pytest_cache

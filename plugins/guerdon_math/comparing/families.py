@@ -43,7 +43,7 @@ def same_families(gold: Node, answer: Node, integers: bool) -> bool:
     try:
         integers = integers or _names_unknown(gold) or _names_unknown(answer)
         left, right = _families(gold, integers), _families(answer, integers)
-        names, others = ({family.name for family in side} - {""} for side in (left, right))
+        names, others = ({family.name for family in side} - {"", "_"} for side in (left, right))
         return bool(left and right) and len(names | others) < 2 and _residues(left) == _residues(right)
     except (NotMath, Undecided, Undefined):
         return False

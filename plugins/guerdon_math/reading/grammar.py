@@ -7,10 +7,11 @@ from guerdon_math.reading.commands import NUMBER_SETS
 from guerdon_math.reading.expressions import ExpressionParser
 from guerdon_math.reading.groups import filled
 from guerdon_math.reading.lexer import Token, lex
+from guerdon_math.reading.phrases import in_signs
 from guerdon_math.reading.trimming import trimmed
 from guerdon_math.reading.vocabulary import AND, DOMAINS, OR, RELATION_SIGNS
 from guerdon_math.reading.words import as_words, time_or_date, without_lead_in
-from guerdon_math.tree import Builder, Choice, Node, Ratio, Relation, Seq, SetOp, Sym, symbols
+from guerdon_math.tree import Builder, Choice, Node, Ratio, Relation, Seq, SetOp, Sym, Words, symbols
 
 _SETS = {"cup": "|", "cap": "&", "setminus": "-"}
 _NOTES = frozenset({"for", "forall", "where", "with", "when"})
@@ -35,7 +36,11 @@ def parse(text: str, grouped: bool | None = None) -> Node:
             return choice
         return AnswerParser(tokens).answer()
     except NotMath:
-        return as_words(text)
+        signs = in_signs(text)
+        if signs is None:
+            return as_words(text)
+        node = parse(signs, grouped)
+        return as_words(text) if isinstance(node, Words) else node
     except RecursionError:
         raise Undecided("nested too deep") from None
 

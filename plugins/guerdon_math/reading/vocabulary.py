@@ -80,8 +80,8 @@ NO_FACTOR = frozenset(
 LEAD_INS = frozenset(
     (
         "ans answer antwort are both cevap die either el equal equals es est final finally get have hence is ist it "
-        "interval la lautet là only ordered "
-        "pair pairs point points resposta respuesta result risposta réponse so solution solutions the therefore thus value "
+        "interval la lautet là only ordered pair pairs point points "
+        "resposta respuesta result risposta réponse so solution solutions the therefore thus value "
         "we án è é đáp ответ الإجابة الجواب هو هي उत्तर है "
         "为 因此 所以 故 是 答 答え 答えは 答案 答案为 答案是 结果 结果是 답은 정답은"
     ).split()
