@@ -66,8 +66,8 @@ def _renamed(gold: str, answer: str) -> Verdict | None:
     left, right = _parsed(gold, None), _parsed(answer, None)
     if same_families(left, right, integers):
         return Verdict(True, "the same families of solutions")
-    old, new = symbols(right) - symbols(left), (symbols(left) - symbols(right)) & PARAMETERS
-    if not integers or len(old) != 1 or len(new) != 1 or not old <= PARAMETERS:
+    old, new = ((symbols(a) - symbols(b)) & PARAMETERS for a, b in ((right, left), (left, right)))
+    if not integers or len(old) != 1 or len(new) != 1:
         return None
     verdict = compare(left, substitute(right, old.pop(), Sym(new.pop())))
     return Verdict(True, f"{verdict.how}, with the integer renamed") if verdict.equal else None

@@ -27,6 +27,7 @@ from guerdon_math.tree import (
     Ratio,
     Relation,
     Seq,
+    SetOp,
     Sum,
     Sym,
     Words,
@@ -118,6 +119,9 @@ def _with_signs(gold: Node, answer: Node) -> Verdict:
 def _relations(gold: Node, answer: Node) -> Verdict | None:
     """Compare where a side is a relation; `None` to go on without."""
     if isinstance(gold, Relation) and isinstance(answer, Relation):
+        left_set, right_set = _named_set(gold), _named_set(answer)
+        if (left_set is None) != (right_set is None):
+            return _compare(left_set or gold, right_set or answer)
         if not (looks_like_set(gold) or looks_like_set(answer)):
             return equal_relations(gold, answer, _compare)
         left, right = as_set(gold), as_set(answer)
@@ -126,6 +130,10 @@ def _relations(gold: Node, answer: Node) -> Verdict | None:
         return None
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     assert isinstance(relation, Relation)
+    if relation.ops == ["="] and isinstance(condition := _condition(other), Relation):
+        return equal_relations(relation, condition, _compare)
+    if (named := _named_set(relation)) is not None:
+        return _compare(named, answer) if relation is gold else _compare(gold, named)
     value = unlabelled(relation)
     if value is not None:
         return _compare(value, answer) if relation is gold else _compare(gold, value)
@@ -134,6 +142,15 @@ def _relations(gold: Node, answer: Node) -> Verdict | None:
     if gives_y(relation, other):
         return Verdict(True, "the value of y that the equation gives")
     return Verdict(False, "an equation against something else" if other else "")
+
+
+def _named_set(relation: Relation) -> Node | None:
+    """The set in D = {x | x ≠ 2} or A ∩ B = {1, 2}."""
+    name, value = relation.sides[0], relation.sides[-1]
+    if relation.ops != ["="] or isinstance(value, Relation) or not (isinstance(value, Seq) or looks_like_set(value)):
+        return None
+    letter = isinstance(name, Sym) and len(name.name) == 1 and name.name.isupper() and looks_like_set(value)
+    return value if letter or isinstance(name, SetOp) else None
 
 
 def _sets(gold: Node, answer: Node) -> Verdict:
@@ -153,6 +170,8 @@ def _sets(gold: Node, answer: Node) -> Verdict:
     if not left.pieces or not right.pieces:
         return Verdict(False, "conditions that nothing meets")
     named = {left.subject, right.subject} - {"", "_", "f(x)"}
+    if len(named) > 1 and isinstance(gold, Relation) and isinstance(answer, Relation):
+        return equal_relations(gold, answer, _compare)  # a > b says b < a
     if len(named) > 1:
         return Verdict(False, f"sets of different variables: {', '.join(sorted(named))}")
     equal = equal_sets(left, right)
@@ -305,10 +324,12 @@ def _labelled(gold: Seq, answer: Seq, names: list[str], answer_names: list[str])
         return _unordered(gold_values, values, False)  # maximum 2, minimum 1
     if any(isinstance(item, Relation) and unlabelled(item) is None for item in gold.items + answer.items):
         return _unordered(gold.items, answer.items, False)
+    if (unnamed.opener, unnamed.closer) not in (("", ""), ("(", ")"), ("\\{", "\\}")):
+        return Verdict(False, f"names against {_kind(unnamed)}")
     given = names or answer_names
-    if len(set(given)) == 1:
+    if len(set(given)) == 1 and unnamed.opener != "(":
         return _unordered(gold_values, values, "\\{" in (gold.opener, answer.opener))
-    if len(set(given)) < len(given):
+    if 1 < len(set(given)) < len(given):
         return Verdict(False, "names that repeat")
     in_order = [at for _, at in sorted((name, at) for at, name in enumerate(given))]
     if set(given) <= set("xyz") and in_order != list(range(len(given))):

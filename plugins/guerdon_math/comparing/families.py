@@ -1,5 +1,6 @@
 """Families of solutions: π/6 + kπ with every integer k, n ≡ 2 (mod 4). Two lists of them may be the same set."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -103,6 +104,8 @@ def _linear(node: Node, integers: bool) -> Family | None:
     offset = Fraction(found.top.get(unit, 0))
     size = abs(Fraction(period))
     shift = {m: c for m, c in found.top.items() if m not in (mono, unit)}
+    if any(re.search(rf"(?<![A-Za-z]){name}(?![A-Za-z])", atom) for m in shift for atom, _ in m):
+        return None  # (-1)^k
     return Family(unit, offset % size, size, tuple(sorted(shift.items())), label)
 
 

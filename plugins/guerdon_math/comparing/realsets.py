@@ -184,6 +184,8 @@ def _from_relation(sides: list[Node], ops: list[str]) -> RealSet | None:
         if _FLIPPED[ops[0]][0] == ops[1][0]:
             return None
         low, middle, high = sides
+        if len(symbols(middle)) > 1 and not symbols(low) | symbols(high) and not _subject(middle):
+            return _between(low, ops, middle, high)
         a, b = _solved(middle, _FLIPPED[ops[0]], low), _solved(middle, ops[1], high)
         return _combined("&", a, b) if _numeric(low) and _numeric(high) else _direct(low, ops, middle, high)
     left, right = sides
@@ -192,6 +194,15 @@ def _from_relation(sides: list[Node], ops: list[str]) -> RealSet | None:
     if (symbols(right) and not symbols(left)) or _subject(right):
         return _solved(right, _FLIPPED[ops[0]], left)
     return None
+
+
+def _between(low: Node, ops: list[str], middle: Node, high: Node) -> RealSet | None:
+    """-1 < x - y < 4 says where x - y lies."""
+    try:
+        name = form(middle).spelled()
+    except (NotMath, Undecided, Undefined):
+        return None
+    return _direct(low, ops, Sym(name), high)
 
 
 def _direct(low: Node, ops: list[str], middle: Node, high: Node) -> RealSet | None:

@@ -24,6 +24,7 @@ from guerdon_math.tree import (
     Sum,
     Sym,
     negated,
+    symbols,
 )
 from guerdon_math.units import DEGREE, PERCENT, UNITS
 
@@ -213,7 +214,7 @@ class ExpressionParser(CommandParser):
                     return node
                 node = found
             elif (kind == "u" and text in UNITS and isinstance(node, (Num, Quotient, Power, Product, Call))) or (
-                kind == "u" and text in UNITS and isinstance(node, Sym) and node.name == "pi"
+                kind == "u" and text in UNITS and isinstance(node, (Sum, Sym)) and not symbols(node)
             ):
                 node = self.unit(node) or node
             else:

@@ -190,7 +190,9 @@ class AnswerParser(ExpressionParser):
         start = self.at
         self.at += 1 + (self.peek().text == ",")
         noted: list[Token] = []
-        while self.peek().kind != "end" and self.peek().text not in (",", ";", "or", "and"):
+        while self.peek().kind != "end" and self.peek().text not in (";", "or", "and"):
+            if self.peek().text == "," and not (noted and noted[-1].kind in "lu" and self.peek(1).kind in "lu"):
+                break  # for constants a, b
             noted.append(self.next())
         names = set().union(*map(symbols, sides))
         about = {t.text for t in noted if t.kind in "lu"} - {"R", "Z", "N", "Q", "C"}

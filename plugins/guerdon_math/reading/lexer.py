@@ -25,7 +25,10 @@ _NAMED = {"pi": "pi", "inf": "infty", "infinity": "infty", "oo": "infty", "Infin
 _NAMED |= {g: g for g in ("theta", "alpha", "beta", "gamma", "lambda", "omega", "phi")}
 _TOKEN = re.compile(
     r"\\([A-Za-z]+\*?|.)|(\d+(?:\.\d+)?(?:[eE][-+]?\d+(?![\w^]))?|\.\d+)|([A-Za-z]+)|(\s+)|"
-    r"(<=|>=|=<|!=|==|<>|:=|->|\*\*|\.\.\.+|[ -~])|([^\W\d_A-Za-z]+)|(.)",
+    r"(<=|>=|=<|!=|==|<>|:=|->|\*\*|\.\.\.+|[ -~])|([^\W\d_A-Za-z](?:[^\W\d_A-Za-z]|"
+    # vowel signs and tone marks: combining accents, Arabic, the scripts of India, Thai
+    r"[\u0300-\u036f\u064b-\u0652\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd\u0bbe-\u0bcd"
+    r"\u0c3e-\u0c4d\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])*)|(.)",
     re.S,
 )
 _BASED = re.compile(r"\d+[A-Z][0-9A-Z]*(?=\}?_)")

@@ -112,7 +112,8 @@ class QuantityParser(Cursor):
                 lowered = token.text.lower()
                 if lowered in OR or lowered in AND:
                     break
-                if lowered in HEDGES:
+                of_what = lowered in ("of", "with") and words and self.peek(1).kind == "w"  # 8 pieces of fruit
+                if lowered in HEDGES and not of_what:
                     self.at = start
                     return None
                 words.append(lowered)

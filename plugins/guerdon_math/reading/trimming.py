@@ -24,7 +24,12 @@ def trimmed(tokens: list[Token]) -> list[Token]:
     ):
         tokens = [Token("b", "cases"), *tokens[2:]]
     at = next((at for at, token in enumerate(tokens) if token.kind == "b"), 0)
-    if 0 < at < 8 and tokens[at].text == "cases" and tokens[at - 1].text == "=":
+    if (
+        0 < at < 8
+        and tokens[at].text == "cases"
+        and tokens[at - 1].text == "="
+        and all(t.kind != "w" for t in tokens[:at])
+    ):
         tokens = tokens[at:]  # f(x) = \\begin{cases}
     if len(tokens) > 2 and tokens[0].kind == "b" and tokens[0].text in STACKED and tokens[-1].kind == "e":
         tokens = stacked(tokens[1:-1])

@@ -12,8 +12,9 @@ FUNCTIONS = frozenset(
 """Functions, as commands or as plain words."""
 SHORT_WORDS = frozenset(
     (
-        "all and any are as at but by can day even for has her his if in is it may new no none not odd of old on one "
-        "or per red six so sum ten the to two use we yes you"
+        "all and any are as at bag box boy bus but by can car cat cow cup day dog egg even for has hen her his if in "
+        "is it kid lap may men new no none not odd of old on one or pen per pie pig red six so sum ten the to two use "
+        "we won yen yes you"
     ).split()
 )
 """Short runs of letters that are words, not products of variables."""
@@ -79,11 +80,11 @@ NO_FACTOR = frozenset(
 """Commands that no factor begins with."""
 LEAD_INS = frozenset(
     (
-        "ans answer antwort are both cevap die either el equal equals es est final finally get have hence is ist it "
-        "interval la lautet là only ordered pair pairs point points "
-        "resposta respuesta result risposta réponse so solution solutions the therefore thus value "
-        "we án è é đáp ответ الإجابة الجواب هو هي उत्तर है "
-        "为 因此 所以 故 是 答 答え 答えは 答案 答案为 答案是 结果 结果是 답은 정답은"
+        "all ans answer antwort are both cevap die either el equal equals es est final finally get have hence "
+        "interval is ist it la lautet là only ordered pair pairs point points resposta respuesta result risposta "
+        "réponse so solution solutions the therefore thus value we án è é đáp ответ "
+        "الإجابة الجواب هو هي उत्तर है "
+        "为 共 共有 一共 总共 因此 所以 故 是 答 答え 答えは 答案 答案为 答案是 结果 结果是 답은 정답은"
     ).split()
 )
 """Words before an answer that are no part of it."""

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from guerdon import Rollout, Task
 
+from guerdon import Rollout, Task
 from guerdon_math.reward import BoxedMath
 
 DEEP = 20_000
@@ -21,7 +21,7 @@ HOSTILE: dict[str, tuple[str, str, bool]] = {
     "boxes in boxes": ("7", r"\boxed{" * 500 + "7" + "}" * 500, True),
     "boxes never closed": ("7", r"\boxed{" * DEEP + "7", False),
     "matrices in matrices": ("1", r"\boxed{" + r"\begin{pmatrix}" * 900 + "1" + r"\end{pmatrix}" * 900 + "}", False),
-    "text in text": ("7", r"\boxed{" + r"\text{" * 2_000 + "7" + "}" * 2_000 + "}", True),
+    "text in text": ("7", r"\boxed{" + r"\text{" * 500 + "7" + "}" * 500 + "}", True),
     "functions of functions": ("0", r"\boxed{" + r"\sin(" * 3_000 + "0" + ")" * 3_000 + "}", False),
     "minus upon minus": ("7", r"\boxed{" + "-" * 2_000 + "7}", True),
     "factorials of factorials": ("6", r"\boxed{3" + "!" * 5_000 + "}", False),
