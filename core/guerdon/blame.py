@@ -45,21 +45,22 @@ async def settle(reward: Reward, unit: Unit, verdict: Verdict, place: Place) -> 
         if isinstance(reward, GroupReward):
             return await _settle_group(unit, verdict, fresh)
         if len(unit.rollouts) > 1:
-            return await _settle_one_by_one(reward, unit, verdict, fresh)
-        return await _settle_one(reward, unit, verdict, fresh)
+            return await _settle_one_by_one(unit, verdict, fresh)
+        return await _settle_one(unit, verdict, fresh)
 
 
-async def _settle_one(reward: Reward, unit: Unit, verdict: Verdict, fresh: Fresh) -> Verdict:
+async def _settle_one(unit: Unit, verdict: Verdict, fresh: Fresh) -> Verdict:
     assert verdict.failure is not None
     if verdict.failure.cause == wire.UNAVAILABLE:
         return _abstain(unit, verdict, verdict.failure)
     control = await fresh.judge(Unit(unit.rollouts, control=True))
     if control.failure is None:
-        return replace(verdict, scores=[_at_fault(reward, verdict.failure)], failure=None)
+        assert control.scores is not None
+        return replace(verdict, scores=[_at_fault(verdict.failure, control.scores[0])], failure=None)
     return _abstain(unit, verdict, control.failure)
 
 
-async def _settle_one_by_one(reward: Reward, unit: Unit, verdict: Verdict, fresh: Fresh) -> Verdict:
+async def _settle_one_by_one(unit: Unit, verdict: Verdict, fresh: Fresh) -> Verdict:
     """A batch failed: its rollouts have nothing to do with each other, so each is judged by itself."""
     scores: list[Score] = []
     broken: Failure | None = None
@@ -67,7 +68,7 @@ async def _settle_one_by_one(reward: Reward, unit: Unit, verdict: Verdict, fresh
         single = Unit([rollout])
         one = await fresh.judge(single)
         if one.failure is not None:
-            one = await _settle_one(reward, single, one, fresh)
+            one = await _settle_one(single, one, fresh)
         assert one.scores is not None
         broken = broken or one.failure
         scores += one.scores
@@ -101,17 +102,12 @@ async def _settle_group(unit: Unit, verdict: Verdict, fresh: Fresh) -> Verdict:
     return replace(verdict, scores=scores, failure=None)
 
 
-def _at_fault(reward: Reward, failure: Failure) -> Score:
-    with_canonical = "the task's own truth" if _offers_canonical(reward) else "an empty completion"
+def _at_fault(failure: Failure, control: Score) -> Score:
     return Score(
         0.0,
-        f"on this completion the verifier {_why(failure)}, twice; {with_canonical} is judged well",
+        f"on this completion the verifier {_why(failure)}, twice; {control.evidence['control']} is judged well",
         evidence={"failure": failure.cause},
     )
-
-
-def _offers_canonical(reward: Reward) -> bool:
-    return type(reward).canonical is not Reward.canonical
 
 
 def _abstain(unit: Unit, verdict: Verdict, failure: Failure) -> Verdict:

@@ -27,6 +27,7 @@ ROLLOUT_COLUMNS = {
     **TASK_COLUMNS,
     "completion": "what the model wrote, text; required",
     "truncated": "true or false (or 1, 0): the sampler stopped it at the length limit",
+    "completion_ids": "token ids of the completion, a list of whole numbers, for rewards that count tokens",
     "prefill": "what the template had already written at the head of the completion, such as <think>",
 }
 """The columns that a row may have, and what they hold. Empty text in an optional one is the same as none."""
@@ -81,6 +82,7 @@ def rollout_of(row: Mapping[str, Any], where: str, mapping: Columns = NONE) -> t
         columns.completion(),
         truncated=columns.truncated(),
         prefill=columns.text("prefill") or "",
+        completion_ids=columns.token_ids("completion_ids"),
     )
     return rollout, columns.name("group")
 
@@ -167,6 +169,19 @@ class _Row:
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             raise self.wrong(name, value, "text or a whole number")
         return None if value in (None, "") else str(value)
+
+    def token_ids(self, name: str) -> list[int] | None:
+        value = self.value(name)
+        if isinstance(value, str) and value.strip():
+            try:
+                value = parse(value)
+            except ValueError:
+                raise self.wrong(name, value, "a list of whole numbers") from None
+        if value in (None, ""):
+            return None
+        if not isinstance(value, list) or not all(type(one) is int for one in value):
+            raise self.wrong(name, value, "a list of whole numbers")
+        return value
 
     def truncated(self) -> bool:
         value = self.value("truncated")

@@ -69,12 +69,12 @@ def rollouts_scored(step: int, rollouts: Sequence[Rollout], totals: Sequence["To
 
 @hookspec
 def run_started(run: Run) -> None:
-    """A trainer is about to begin."""
+    """A trainer is about to begin. Trainers announce it; none comes with guerdon yet."""
 
 
 @hookspec
 def step_finished(step: int, metrics: Mapping[str, float]) -> None:
-    """One optimizer step is done."""
+    """One optimizer step of a trainer is done."""
 
 
 @hookspec

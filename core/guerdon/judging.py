@@ -3,17 +3,20 @@
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from numbers import Real
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from guerdon.errors import BadGroundTruth
+from guerdon.errors import BadGroundTruth, Unavailable
 from guerdon.plugs import GroupReward, Reward, Verifier
 from guerdon.types import CLOSE, Outcome, Rollout, Score, Task, prompt_opens_thinking
 from guerdon.wire import Unit, shortened
 
+OWN_TRUTH, EMPTY = "the task's own truth", "an empty completion"
+"""What a control was, as its score's evidence says under `control`."""
 LARGEST_EVIDENCE = 1 << 20
 """Characters of JSON. A completion must not be able to choke the run with what is said of it."""
 
@@ -65,10 +68,14 @@ def _control(reward: Reward, task: Task) -> tuple[Rollout, bool]:
 
 
 def _proved(controls: Sequence[tuple[Rollout, bool]], scores: list[Score]) -> list[Score]:
+    proved = []
     for score, (_, canonical) in zip(scores, controls, strict=True):
-        if canonical and score.value is not None and score.value < 1:
+        if score.value is None:
+            raise Unavailable(score.reason)
+        if canonical and score.value < 1:
             raise BadGroundTruth(f"the task's own truth earns {score.value:g}: {score.reason}")
-    return scores
+        proved.append(replace(score, evidence={"control": OWN_TRUTH if canonical else EMPTY}))
+    return proved
 
 
 def _call(reward: Reward, rollouts: Sequence[Rollout]) -> Any:

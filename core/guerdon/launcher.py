@@ -19,8 +19,10 @@ FAREWELL_SECONDS = 0.5
 class ForkServer:
     """The process that forks, limits and buries this process's workers. Made lazily; used from one loop only."""
 
-    def __init__(self, preload: Sequence[str]) -> None:
+    def __init__(self, preload: Sequence[str], workers: int) -> None:
         self.preload = preload
+        self.free = asyncio.Semaphore(workers)
+        """Held by a worker that judges: more at once than there are cores would use up each other's wall-clock time."""
         self.numbers = itertools.count()
         self.ended: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.process: subprocess.Popen[bytes] | None = None

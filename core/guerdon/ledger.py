@@ -60,8 +60,15 @@ def row(rollout: Rollout, total: Total) -> dict[str, Any]:
         "metadata": dict(task.metadata),
         "truncated": rollout.truncated,
         "prefill": rollout.prefill,
+        "prompt_ids": _listed(rollout.prompt_ids),
+        "completion_ids": _listed(rollout.completion_ids),
+        "logprobs": _listed(rollout.logprobs),
         **verdict(total),
     }
+
+
+def _listed(values: Sequence[Any] | None) -> list[Any] | None:
+    return None if values is None else list(values)
 
 
 def verdict(total: Total) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Mixture:
     """
 
     def __init__(self, terms: Sequence[Term], workers: int | None = None) -> None:
-        """`workers`: how many worker processes each isolated reward may have; None for one a core."""
+        """`workers`: how many judgings may run in worker processes at the same time; None for one a core."""
         self.terms = tuple(terms)
         names = [term.name for term in terms]
         if len(set(names)) < len(names):
@@ -112,6 +112,8 @@ class Mixture:
         self._closing = AsyncExitStack()
         self._judging: set[asyncio.Task[Any]] = set()
         self._pid = 0
+        self._lock = threading.Lock()
+        """Between looking whether it is open and handing it work, nobody may close it."""
 
     def covers(self, domain: str | None) -> bool:
         """Whether a task of this domain can get a total at all."""
@@ -148,7 +150,7 @@ class Mixture:
     def prove(self, term: Term, rollouts: Sequence[Rollout]) -> "concurrent.futures.Future[list[Verdict]]":
         """Judge a control for each task: its own truth must earn full marks, or an empty completion any score."""
         units = [Unit([rollout], control=True) for rollout in rollouts]
-        return self._run(self._places[term.name].judge(units))
+        return self._run(self._prove(term, units))
 
     def open(self) -> Self:
         """Start the loop, and open what lives in this process. Workers start when they are first needed."""
@@ -169,12 +171,16 @@ class Mixture:
 
     def close(self) -> None:
         """Close every reward and end every worker."""
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None or os.getpid() != self._pid:
+        if os.getpid() != self._pid:
             return  # a forked copy of the process that opened it has nothing to close
-        self._loop = None
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            if loop is None or thread is None:
+                return
+            self._loop = None
+            closing = asyncio.run_coroutine_threadsafe(self._close(), loop)
         try:
-            asyncio.run_coroutine_threadsafe(self._close(), loop).result()
+            closing.result()
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
@@ -193,11 +199,14 @@ class Mixture:
         await asyncio.to_thread(self.close)
 
     def _run(self, work: Coroutine[Any, Any, _Result]) -> "concurrent.futures.Future[_Result]":
-        if self._loop is None or os.getpid() != self._pid:
-            work.close()
-            state = "is not open" if self._loop is None else "was opened by another process"
-            raise GuerdonError("mixture", state, "use it inside `with mixture:`, in the process that opened it")
-        return asyncio.run_coroutine_threadsafe(self._until_closed(work), self._loop)
+        # A forked copy of the lock may be held by a thread that was not forked with it.
+        if os.getpid() == self._pid or self._loop is None:
+            with self._lock:
+                if self._loop is not None:
+                    return asyncio.run_coroutine_threadsafe(self._until_closed(work), self._loop)
+        work.close()
+        state = "is not open" if self._loop is None else "was opened by another process"
+        raise GuerdonError("mixture", state, "use it inside `with mixture:`, in the process that opened it")
 
     async def _until_closed(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         task = asyncio.current_task()
@@ -223,7 +232,7 @@ class Mixture:
         isolated = [term for term in self.terms if not _lives_here(term.reward)]
         modules = [type(term.reward).__module__ for term in isolated]
         modules += [module for term in isolated for module in term.reward.preload]
-        server = ForkServer(["guerdon.worker", *modules])
+        server = ForkServer(["guerdon.worker", *modules], self.workers)
         self._closing.push_async_callback(server.close)
         for term in self.terms:
             term.reward.check_needs(f"reward '{term.name}'")
@@ -239,6 +248,9 @@ class Mixture:
                 pool = Pool(term.reward, server, self.workers)
                 self._closing.push_async_callback(pool.close)
                 self._places[term.name] = pool
+
+    async def _prove(self, term: Term, units: Sequence[Unit]) -> list[Verdict]:
+        return await self._places[term.name].judge(units)
 
     async def _score(self, rollouts: Sequence[Rollout], groups: Sequence[str] | None) -> list[Total]:
         judged = await _together(self._judge(term, rollouts, groups) for term in self.terms)

@@ -37,7 +37,7 @@ def build(kind: type[AnyPlug], options: Any, where: str) -> AnyPlug:
         # TOML has types, so "5" is not taken for 5; the JSON mode still reads a list as a tuple and a string as a path.
         return plug.model_validate_json(json.dumps(options, default=str), strict=True)
     except ValidationError as error:
-        raise RunFileError(where, _mistakes(error, plug, where)) from None
+        raise RunFileError(where, _mistakes(error, plug, options, where)) from None
 
 
 def nested(kind: type[AnyPlug], value: Any) -> AnyPlug:
@@ -50,12 +50,22 @@ def nested(kind: type[AnyPlug], value: Any) -> AnyPlug:
         raise PydanticCustomError("plug", "{what}", {"what": str(error), "mistakes": error.mistakes}) from None
 
 
-def _mistakes(error: ValidationError, plug: type[Plug], where: str) -> list[GuerdonError]:
-    return [mistake for detail in error.errors(include_url=False) for mistake in _named(detail, plug, where)]
+def _mistakes(error: ValidationError, plug: type[Plug], options: Mapping[str, Any], where: str) -> list[GuerdonError]:
+    mistakes: dict[str, GuerdonError] = {}
+    for detail in error.errors(include_url=False):
+        for mistake in _named(detail, plug, options, where):
+            other = mistakes.get(mistake.where)
+            # Each member of a union says what it would rather have had.
+            if other is not None and mistake.what not in other.what:
+                merged = type(other)(other.where, f"{other.what}; or {mistake.what}", other.way_out)
+            else:
+                merged = mistake
+            mistakes[mistake.where] = merged
+    return list(mistakes.values())
 
 
-def _named(detail: Any, plug: type[Plug], where: str) -> list[GuerdonError]:
-    path = ".".join([where, *map(str, detail["loc"])]) if detail["loc"] else where
+def _named(detail: Any, plug: type[Plug], options: Mapping[str, Any], where: str) -> list[GuerdonError]:
+    path = ".".join([where, *_place(detail, options)])
     if detail["type"] == "plug":
         return [type(inner)(path + inner.where, inner.what, inner.way_out) for inner in detail["ctx"]["mistakes"]]
     if detail["type"] == "extra_forbidden":
@@ -63,6 +73,20 @@ def _named(detail: Any, plug: type[Plug], where: str) -> list[GuerdonError]:
     if detail["type"] == "missing":
         return [OptionError(path, "is required", f"see `guerdon show {plug.name}`")]
     return [OptionError(path, f"{_lower(detail['msg'])}, got {detail['input']!r}", f"see `guerdon show {plug.name}`")]
+
+
+def _place(detail: Any, options: Mapping[str, Any]) -> list[str]:
+    """The keys and indices that lead to the mistake, without pydantic's names for the members of a union."""
+    place: list[str] = []
+    value: Any = options
+    for part in detail["loc"]:
+        inside = part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int)
+        if inside:
+            value = value[part]
+        elif place and detail["type"] != "missing":
+            break
+        place.append(str(part))
+    return place
 
 
 def suggestion(wrong: str, known: list[str]) -> str:

@@ -184,8 +184,8 @@ class Verifier(Reward):
 
     @classmethod
     def is_async(cls) -> bool:
-        """Whether `verify` is written with `async def`."""
-        return inspect.iscoroutinefunction(cls.verify)
+        """Whether `verify` is written with `async def`, and it is not resident."""
+        return super().is_async() and inspect.iscoroutinefunction(cls.verify)
 
     async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """`verify`, rollout by rollout, in this process."""
@@ -205,8 +205,8 @@ class GroupReward(Reward):
 
     @classmethod
     def is_async(cls) -> bool:
-        """Whether `score_group` is written with `async def`."""
-        return inspect.iscoroutinefunction(cls.score_group)
+        """Whether `score_group` is written with `async def`, and it is not resident."""
+        return super().is_async() and inspect.iscoroutinefunction(cls.score_group)
 
     async def score(self, rollouts: Sequence[Rollout]) -> list[Score]:
         """`score_group` of the rollouts, as one group, in this process."""

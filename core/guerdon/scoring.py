@@ -13,10 +13,11 @@ from guerdon.mixture import Mixture, Total
 from guerdon.rows import read_rows
 from guerdon.types import Rollout
 
-CHUNK_ROLLOUTS = 512
+CHUNK_ROLLOUTS = 32
 CHUNK_CHARACTERS = 8 << 20
-"""A chunk is complete with either; only a group that is not over makes it longer."""
-CHUNKS_IN_FLIGHT = 16
+"""A chunk is complete with either; only a group that is not over makes it longer. Small, or what a slow reward has
+scored would stay unwritten for long."""
+CHUNKS_IN_FLIGHT = 256
 """Many, so that the workers have work while one slow rollout holds up the chunk that is to be written next."""
 CHARACTERS_IN_FLIGHT = 64 << 20
 

@@ -60,7 +60,7 @@ def _item(unit: Unit) -> _Item:
     except (TypeError, ValueError, RecursionError) as error:
         names = ", ".join(sorted({rollout.task.id for rollout in unit.rollouts}))
         raise DataError(
-            f"task {names}", f"cannot be sent to a worker: {error}", "ground truth and metadata are JSON values"
+            f"task {names}", f"cannot be sent to a worker: {error}", "what a rollout holds are JSON values"
         ) from None
     return _Item(line, asyncio.get_running_loop().create_future())
 
@@ -78,6 +78,7 @@ class Worker:
         self.pid: int | None = None
         self.busy_since: float | None = None
         self.overdue = False
+        self.interrupted = False
         self.reader: asyncio.StreamReader | None = None
         self.writer: asyncio.StreamWriter | None = None
 
@@ -107,6 +108,10 @@ class Worker:
         The first of those that are left is the one it was judging. No verdict: the worker was lost to something else,
         or nobody waits for the others any more.
         """
+        async with self.server.free:
+            return await self._judge(items)
+
+    async def _judge(self, items: Sequence[_Item]) -> tuple[list[_Item], Verdict | None]:
         assert self.writer is not None
         left = deque((next(self.sent), item) for item in items)
         self.busy_since = time.monotonic()
@@ -130,6 +135,7 @@ class Worker:
                 self.busy_since = time.monotonic()
                 left.popleft()[1].settle(verdict)
                 if left and all(item.future.done() for _, item in left):
+                    self.interrupted = True
                     return [item for _, item in left], None  # nobody waits for them any more
         finally:
             self.busy_since = None
@@ -242,9 +248,11 @@ class Pool:
         return worker
 
     def dismiss(self, worker: Worker) -> None:
-        """Let a worker go."""
+        """Let a worker go; one that is in the middle of something will not hear, and is killed."""
         self.workers.discard(worker)
         worker.retire()
+        if worker.interrupted:
+            self.server.kill(worker.number)
 
     def _message(self) -> list[_Item]:
         """What is to be judged next by one worker; nothing if nobody waits."""

@@ -142,9 +142,12 @@ class _Proof:
 
     def _note(self, term: "Term", one: _Placed, verdict: "Verdict", to: "Console") -> None:
         from guerdon.cli.terminal import printable
+        from guerdon.judging import OWN_TRUTH
 
         if verdict.failure is None:
-            self.counts[term.name]["proved" if _has_canonical(term, one.task) else "unproved"] += 1
+            assert verdict.scores is not None
+            by_truth = verdict.scores[0].evidence["control"] == OWN_TRUTH
+            self.counts[term.name]["proved" if by_truth else "unproved"] += 1
             return
         self.failures += 1
         self.counts[term.name]["failed"] += 1
@@ -165,14 +168,3 @@ class _Proof:
         if any(counts["unproved"] for counts in self.counts.values()):
             to.print("cannot be proved: the reward offers no canonical completion; an empty one was judged instead")
         to.print("1 failure" if self.failures == 1 else f"{self.failures:,} failures")
-
-
-def _has_canonical(term: "Term", task: "Task") -> bool:
-    from guerdon.plugs import GroupReward, Reward
-
-    if isinstance(term.reward, GroupReward) or type(term.reward).canonical is Reward.canonical:
-        return False
-    try:
-        return term.reward.canonical(task) is not None
-    except Exception:
-        return True  # it needs to be open, and the worker in which it was has just proved it

@@ -1,6 +1,7 @@
 """guerdon score, interrupted: what was scored is on disk, and --resume goes on from there."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -203,7 +204,7 @@ def test_a_full_disk_is_one_clear_error_and_what_fits_is_kept(at, small_disk, su
     out = small_disk / f"scored.{suffix}"
     complaint = at.complaint(*SCORE, "--out", out)
     assert "cannot be written: No space left on device" in complaint
-    assert "512 scored rollouts are kept; make room, and go on with --resume" in complaint
+    assert re.search(r"[1-9]\d* scored rollouts are kept; make room, and go on with --resume", complaint)
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     finish(at, out)
     assert [row["score"] for _, row in read_rows(out)] == [n % 11 for n in range(ROWS)]
@@ -217,7 +218,7 @@ def test_a_file_that_may_not_grow_is_one_clear_error_and_what_fits_is_kept(at):
         env={**os.environ, "PYTHONPATH": str(at.sites[0])},
     )  # fmt: skip
     assert ended.returncode == 2
-    assert "cannot be written: File too large; 512 scored rollouts are kept" in ended.stderr
+    assert re.search(r"cannot be written: File too large; [1-9]\d* scored rollouts are kept", ended.stderr)
     assert "Traceback" not in ended.stderr
     finish(at, "scored.jsonl")
     assert [row["score"] for row in at.rows("scored.jsonl")] == [n % 11 for n in range(ROWS)]

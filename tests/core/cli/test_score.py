@@ -136,7 +136,7 @@ def test_listeners_hear_of_every_chunk(place):
     place.rollouts(some(1100))
     ended = place.guerdon("score", "mix.toml", "rollouts.jsonl", LISTENER=str(place / "heard"))
     assert ended.returncode == 0, ended.stderr
-    assert (place / "heard").read_text().splitlines() == ["0 512", "1 512", "2 76"]
+    assert (place / "heard").read_text().splitlines() == [*(f"{n} 32" for n in range(34)), "34 12"]
 
 
 def test_a_listener_that_raises_is_named_once_and_heard_no_more(place):
@@ -144,7 +144,7 @@ def test_a_listener_that_raises_is_named_once_and_heard_no_more(place):
     place.rollouts(some(1100))
     ended = place.process("score", "mix.toml", "rollouts.jsonl", LISTENER=str(place / "heard"), LISTENER_RAISES="yes")
     assert ended.returncode == 0
-    assert (place / "heard").read_text().splitlines() == ["0 512"]
+    assert (place / "heard").read_text().splitlines() == ["0 32"]
     assert ended.stderr.count("plugin 'rewards_for_tests': its rollouts_scored raised") == 1
     assert "the tracker is down" in ended.stderr
 
@@ -177,9 +177,8 @@ def test_a_verifier_that_is_broken_stops_it_with_its_traceback_and_keeps_what_wa
     assert "this truth has no key" in ended.stderr
     assert "in verify" in ended.stderr
     kept = place.rows("scored.jsonl")
-    assert kept
-    assert len(kept) % 512 == 0
-    assert all(row["score"] == 1 for row in kept)
+    assert len(kept) >= 1500 - 32
+    assert all(row["score"] == 1 for row in kept[:1500])
 
 
 def test_the_table_fits_a_narrow_terminal(place):
