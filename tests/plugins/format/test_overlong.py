@@ -50,3 +50,11 @@ def test_without_token_ids_there_is_no_score_and_a_way_out() -> None:
 def test_a_buffer_longer_than_all_that_is_allowed_is_refused() -> None:
     with pytest.raises(ValidationError, match="buffer is 11, more than max_length, which is 10"):
         Overlong(max_length=10, buffer=11)
+
+
+def test_token_ids_from_a_file_are_counted() -> None:
+    from guerdon.columns import rollout_of
+
+    row = {"prompt": "p", "completion": "long", "completion_ids": list(range(90))}
+    rollout, _ = rollout_of(row, "rollouts.jsonl:1")
+    assert Overlong(max_length=100, buffer=20).verify(rollout).value == -0.5
