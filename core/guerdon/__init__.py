@@ -12,7 +12,7 @@ from guerdon.errors import (
     Unavailable,
 )
 from guerdon.hookspecs import hookimpl
-from guerdon.mixture import Mixture, Term, TermScore, Total
+from guerdon.mixture import Mixture
 from guerdon.plugs import (
     Budget,
     Finished,
@@ -30,6 +30,7 @@ from guerdon.plugs import (
     Trainer,
     Verifier,
 )
+from guerdon.totals import Term, TermScore, Total
 from guerdon.types import Outcome, Rollout, Score, Task
 
 __all__ = [

@@ -118,15 +118,16 @@ class _Row:
         return None
 
     def missing(self, name: str, column: str) -> DataError:
-        there = list(self.row)
-        common = [one for one in COMMON_NAMES.get(name, ()) if one in self.row]
-        close = get_close_matches(column, there, n=1) or common
+        inside, there = _innermost(self.row, column)
+        close = get_close_matches(column, there, n=1) or [one for one in COMMON_NAMES.get(name, ()) if one in self.row]
         other = close[0] if close else "COLUMN"
         way_out = f'--map {name}={other}, or `columns = {{ {name} = "{other}" }}` in a run file'
+        if other == name:
+            way_out = f"leave the other name for `{name}` away"
         there_are = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
         return DataError(
             self.where,
-            f"has no column '{column}' (there: {there_are or 'none'})",
+            f"has no column '{column}' ({inside}: {there_are or 'none'})",
             f"did you mean '{other}'? Say {way_out}" if close else f"name the one that holds it: {way_out}",
         )
 
@@ -214,6 +215,16 @@ def _reach(row: Mapping[str, Any], column: str) -> tuple[bool, Any]:
         return False, None
     inner = row[head]
     return _reach(inner, rest) if isinstance(inner, Mapping) else (inner is None, None)
+
+
+def _innermost(row: Mapping[str, Any], column: str) -> tuple[str, list[str]]:
+    """Where the name of a column stops being true, and the names that are there."""
+    inner, path = row, ""
+    for part in column.split("."):
+        if not isinstance(inner.get(part), Mapping):
+            break
+        inner, path = inner[part], f"{path}{part}."
+    return f"in {path[:-1]}" if path else "there", [f"{path}{name}" for name in inner]
 
 
 def _hash(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from guerdon.mixture import Total
+    from guerdon.totals import Total
     from guerdon.types import Rollout
 
 log = logging.getLogger("guerdon")

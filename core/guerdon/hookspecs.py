@@ -19,7 +19,7 @@ from guerdon.plugs import Policy, Reward, Run, Sampler, Sandbox, Tasks, Trainer
 from guerdon.types import Rollout
 
 if TYPE_CHECKING:
-    from guerdon.mixture import Total
+    from guerdon.totals import Total
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 

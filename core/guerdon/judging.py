@@ -141,6 +141,10 @@ def _check_ground_truth(reward: Reward, ground_truth: Any) -> None:
         _adapter(reward.ground_truth_type).validate_python(ground_truth, strict=True)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
+        if ground_truth is None:
+            raise BadGroundTruth(
+                "the task has no ground truth; if a column holds it, --map ground_truth=COLUMN"
+            ) from None
         path = ".".join(["ground_truth", *map(str, detail["loc"])])
         raise BadGroundTruth(f"{path}: {detail['msg']}, got {_short(detail['input'])}") from None
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from guerdon.errors import DataError
-from guerdon.mixture import Total
 from guerdon.parquet import read_parquet, write_parquet
+from guerdon.totals import Total
 from guerdon.types import Rollout
 
 

@@ -1,12 +1,11 @@
-"""Many rewards, one number: weights, gates and routing."""
+"""The rewards of a run: opened together, asked together, and each told apart from the others."""
 
 import asyncio
 import concurrent.futures
-import math
 import os
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Coroutine, Iterable, Mapping, Sequence, Set
+from collections.abc import Coroutine, Iterable, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
@@ -16,6 +15,7 @@ from guerdon.errors import GuerdonError, RewardBroken
 from guerdon.inprocess import InProcess
 from guerdon.launcher import ForkServer
 from guerdon.plugs import GroupReward, Reward, Verifier, opened
+from guerdon.totals import NOT_APPLICABLE, Term, TermScore, Total, total
 from guerdon.types import Outcome, Rollout, Score
 from guerdon.wire import Failure, Unit, Verdict
 from guerdon.workers import Pool
@@ -27,68 +27,6 @@ WINDOW = 20
 """Tasks that a reward is remembered by, when it is asked whether it is broken."""
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Term:
-    """One reward in a mixture, and what it counts."""
-
-    name: str
-    reward: Reward
-    weight: float = 1.0
-    gate: bool = False
-    domains: Sequence[str] | None = None
-    """The task domains that it applies to; None for every task."""
-
-    def applies(self, domain: str | None) -> bool:
-        """Whether it applies to a task of this domain."""
-        return self.domains is None or domain in self.domains
-
-
-@dataclass(frozen=True)
-class TermScore:
-    """What one term gave one rollout. Times are wall-clock seconds, of the judging and of waiting for it."""
-
-    score: Score
-    seconds: float = 0.0
-    queued_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Total:
-    """What a mixture gives one rollout. `value` is None for no score; `reason` says how it came about."""
-
-    value: float | None
-    outcome: Outcome
-    reason: str
-    terms: Mapping[str, TermScore]
-
-
-NOT_APPLICABLE = TermScore(Score(None, "not for this task's domain", Outcome.NOT_APPLICABLE))
-
-
-def total(terms: Sequence[Term], scores: Mapping[str, TermScore]) -> Total:
-    """0 if a gate is shut, else the weighted sum of the terms that apply; none if one that counts has no score."""
-    applicable = [term for term in terms if scores[term.name] is not NOT_APPLICABLE]
-    values = {term.name: scores[term.name].score.value for term in applicable}
-    for term in applicable:
-        value = values[term.name]
-        if term.gate and value is not None and value < 1:
-            return Total(0.0, Outcome.SCORED, f"gate '{term.name}' is shut: {scores[term.name].score.reason}", scores)
-    sum_, parts = 0.0, []
-    for term in applicable:
-        value = values[term.name]
-        if value is None and (term.weight != 0 or term.gate):
-            lacking = scores[term.name].score
-            return Total(None, lacking.outcome, f"'{term.name}' has no score: {lacking.reason}", scores)
-        if value is not None and term.weight != 0:
-            sum_ += term.weight * value
-            parts.append(f"{term.weight:g} × {value:g} {term.name}")
-    if not parts:
-        return Total(None, Outcome.NOT_APPLICABLE, "no weighted term applies to this task's domain", scores)
-    if not math.isfinite(sum_):
-        return Total(None, Outcome.VERIFIER_ERROR, f"the sum is not finite: {' + '.join(parts)}", scores)
-    return Total(sum_, Outcome.SCORED, " + ".join(parts), scores)
 
 
 class Mixture:
@@ -141,6 +79,9 @@ class Mixture:
             raise GuerdonError(
                 "groups", f"{len(groups)} for {len(rollouts)} rollouts", "name the group of each rollout"
             )
+        for i, rollout in enumerate(rollouts):
+            if not isinstance(rollout, Rollout) or not isinstance(rollout.completion, str):
+                raise GuerdonError("rollouts", f"number {i} is no Rollout with a text as its completion", "make it one")
         return self._run(self._score(rollouts, groups))
 
     async def score(self, rollouts: Sequence[Rollout], groups: Sequence[str] | None = None) -> list[Total]:

@@ -1,19 +1,20 @@
 """Who is here: entry points of the group `guerdon` become named plugs."""
 
 import inspect
+import re
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import pluggy
 
 from guerdon import hookspecs
 from guerdon.errors import PluginError
-from guerdon.plugs import KINDS, Plug
+from guerdon.plugs import KINDS, Isolation, Plug, Reward
 
 GROUP = "guerdon"
 HOOK_OF_KIND = {
@@ -116,7 +117,7 @@ def _add(registry: Registry, entry_point: EntryPoint, distribution: str) -> None
     manager = registry.manager
     manager.register(plugin, name=entry_point.name)
     try:
-        manager.check_pending()
+        _check_hooks(manager)
         if not manager.get_hookcallers(plugin):
             raise TypeError("it implements no hook; is an @hookimpl missing?")
         offers = [(kind, plug) for kind, hook in HOOK_OF_KIND.items() for plug in _offered(registry, plugin, hook)]
@@ -137,6 +138,17 @@ def _add(registry: Registry, entry_point: EntryPoint, distribution: str) -> None
             registry.plugs[key] = entry
 
 
+def _check_hooks(manager: pluggy.PluginManager) -> None:
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        hooks = {name: caller for name, caller in vars(manager.hook).items() if not name.startswith("_")}
+        known = [name for name, caller in hooks.items() if caller.has_spec()]
+        wrong = [name for name, caller in hooks.items() if not caller.has_spec() and caller.get_hookimpls()]
+        close = get_close_matches(wrong[0], known, n=1) if wrong else []
+        raise TypeError(f"{error}" + (f"; did you mean '{close[0]}'?" if close else "")) from None
+
+
 def _offered(registry: Registry, plugin: object, hook: str) -> list[type[Plug]]:
     offered: list[type[Plug]] = []
     for implementation in getattr(registry.manager.hook, hook).get_hookimpls():
@@ -155,6 +167,11 @@ def _checked(plug: type[Plug], kind: str, entry_point: EntryPoint, distribution:
         raise PluginError(
             where, f"{plug.__name__} has no name", f'write `name: ClassVar[str] = "…"` in {plug.__name__}'
         )
+    if not re.fullmatch(r"[\w.-]+", plug.name):
+        raise PluginError(where, f"{plug.name!r} is no name", "use letters, digits, dots, hyphens and underscores")
+    if issubclass(plug, Reward) and plug.isolation not in get_args(Isolation):
+        known = ", ".join(get_args(Isolation))
+        raise PluginError(where, f"{plug.__name__}.isolation is {plug.isolation!r}", f"it is one of {known}")
     if inspect.isabstract(plug):
         missing = ", ".join(sorted(plug.__abstractmethods__))
         raise PluginError(where, f"{plug.__name__} lacks {missing}", "define it")
@@ -171,8 +188,11 @@ def _name_clash(kind: str, name: str, one: Entry, other: Entry) -> PluginError:
 
 
 def _broken(entry_point: EntryPoint, distribution: str, error: BaseException) -> PluginError:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno))
+    theirs = [frame for frame in frames if not any(part in frame[0] for part in ("importlib", "pluggy", __file__))]
+    place = " ({}:{})".format(*theirs[-1]) if theirs else ""
     return PluginError(
         f"plugin '{entry_point.name}' of {distribution}",
         f"cannot be loaded: {type(error).__name__}: {error}{place}",

@@ -1,6 +1,5 @@
 """TOML in, a run out. The whole file is checked before anything runs, and every mistake is named."""
 
-import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from guerdon.errors import DataError, GuerdonError, OptionError, RunFileError
-from guerdon.mixture import Mixture, Term
+from guerdon.mixture import Mixture
 from guerdon.options import build, suggestion
 from guerdon.plugs import MIXTURE_KEYS, Plug, Policy, Reward, Sampler, Tasks, Trainer
+from guerdon.totals import Term, faults
 
 TOP_LEVEL = ("directory", "seed", "rewards", "tasks", "policy", "sampler", "trainer")
 
@@ -46,6 +46,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> RunFile:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(str(path), f"is not TOML: {error}", "strings need quotes; see https://toml.io") from None
+    except RecursionError:
+        raise DataError(str(path), "is nested too deep", "no run file needs that") from None
     for override in overrides:
         _override(table, override)
     return parse(table, path, text)
@@ -86,7 +88,8 @@ def _text(path: Path) -> str:
 def _terms(table: Mapping[str, Any], mistakes: list[GuerdonError]) -> list[Term]:
     rewards = table.get("rewards")
     if not isinstance(rewards, Mapping) or not rewards:
-        mistakes.append(OptionError("rewards", "there is none", 'write a table: [rewards.NAME] with `use = "…"`'))
+        what = "there is none" if not rewards else f"is a table of rewards, got {rewards!r}"
+        mistakes.append(OptionError("rewards", what, 'write [rewards.NAME] with `use = "…"`'))
         return []
     terms = []
     for name, options in rewards.items():
@@ -105,17 +108,7 @@ def _term(name: str, options: Any, mistakes: list[GuerdonError]) -> Term | None:
         mistakes.append(OptionError(where, f"expected a table, got {options!r}", f"write [{where}]"))
         return None
     weight, gate, domains = options.get("weight", 1), options.get("gate", False), options.get("domains")
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        mistakes.append(OptionError(f"{where}.weight", f"is a number, got {weight!r}"))
-    elif not math.isfinite(weight):
-        mistakes.append(OptionError(f"{where}.weight", f"is a finite number, got {weight}", "leave it out for 1"))
-    if not isinstance(gate, bool):
-        mistakes.append(OptionError(f"{where}.gate", f"is true or false, got {gate!r}"))
-    if domains is not None and not (
-        isinstance(domains, list) and domains and all(isinstance(one, str) and one for one in domains)
-    ):
-        way_out = 'as in `domains = ["math"]`; leave it out for a term that applies to every task'
-        mistakes.append(OptionError(f"{where}.domains", f"is a list of names, got {domains!r}", way_out))
+    mistakes += faults(name, weight, gate, domains)
     own = {key: value for key, value in options.items() if key not in MIXTURE_KEYS or key == "use"}
     try:
         reward = build(Reward, own, where)
@@ -159,6 +152,7 @@ def _override(table: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise OptionError(f"--set {override}", f"'{key}' is no table")
     try:
-        inner[keys[-1]] = tomllib.loads(f"value = {value}")["value"]
+        parsed = tomllib.loads(f"value = {value}")
+        inner[keys[-1]] = parsed["value"] if len(parsed) == 1 else value
     except tomllib.TOMLDecodeError:
         inner[keys[-1]] = value.strip()

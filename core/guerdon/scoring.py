@@ -9,8 +9,9 @@ from typing import Any
 
 from guerdon.columns import Columns, rollout_of
 from guerdon.errors import DataError
-from guerdon.mixture import Mixture, Total
+from guerdon.mixture import Mixture
 from guerdon.rows import read_rows
+from guerdon.totals import Total
 from guerdon.types import Rollout
 
 CHUNK_ROLLOUTS = 32

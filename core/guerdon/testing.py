@@ -21,8 +21,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from guerdon.judging import judge
-from guerdon.mixture import Mixture, Term
+from guerdon.mixture import Mixture
 from guerdon.plugs import GroupReward, Reward, Verifier, opened
+from guerdon.totals import Term
 from guerdon.types import Outcome, Rollout, Score, Task
 
 HOSTILE = {

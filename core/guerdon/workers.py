@@ -28,7 +28,8 @@ LARGEST_LINE = 1 << 28
 WATCH_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 """The kernel's timer ends a judging; only a worker that outlives it by so much is killed from here."""
-LOST_TWICE = 2
+PATIENCE = 5
+"""How often a judging may lose its worker to something outside before its rollout is left without a score."""
 
 
 @dataclass
@@ -49,9 +50,9 @@ class _Item:
     def lose(self) -> Verdict | None:
         """The worker was killed from outside; a verdict only when that has happened too often to be bad luck."""
         self.lost += 1
-        if self.lost < LOST_TWICE:
+        if self.lost < PATIENCE:
             return None
-        return Verdict(None, Failure(wire.CRASHED, "its worker was killed from outside, twice"), 0.0)
+        return Verdict(None, Failure(wire.UNAVAILABLE, f"its worker was killed from outside, {PATIENCE} times"), 0.0)
 
 
 def _item(unit: Unit) -> _Item:

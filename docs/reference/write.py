@@ -64,8 +64,10 @@ def _files() -> str:
     lines += ["| column | |", "|---|---|"]
     lines += [f"| `{name}` | {doc} |" for name, doc in ROLLOUT_COLUMNS.items()]
     lines += ["", "A file of tasks has no `completion`, `truncated` and `prefill`.", ""]
-    lines += ["Other names: `--map OURS=THEIRS`, or the option `columns` of the tasks `file` and `dataset`,"]
-    lines += ["which also takes the name of a convention:", ""]
+    lines += [
+        "Other names: `--map OURS=THEIRS` on the command line; `columns` of the tasks `file` and `dataset` in a run"
+    ]
+    lines += ["file, which also have a `preset` for the conventions of other trainers:", ""]
     for name, columns in PRESETS.items():
         shown = (
             f"{ours} from {theirs if isinstance(theirs, str) else ' or '.join(theirs)}"

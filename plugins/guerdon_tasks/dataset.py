@@ -55,7 +55,7 @@ class DatasetTasks(TableTasks):
         if path.is_file() and path.suffix in BUILDERS:
             name = self.split.partition("[")[0]  # one file is all of the split that is asked for
             return datasets.load_dataset(BUILDERS[path.suffix], data_files={name: str(path)}, split=self.split)
-        if path.is_file() or self.path.startswith(("/", ".", "~")):
+        if path.is_file() or path.suffix in BUILDERS or self.path.startswith(("/", ".", "~")):
             what = "is none of these files" if path.is_file() else "does not exist"
             raise DataError(f"dataset '{self.path}'", what, f"give a directory, or one of {', '.join(BUILDERS)}")
         return datasets.load_dataset(self.path, self.config, split=self.split)

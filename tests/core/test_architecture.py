@@ -34,7 +34,7 @@ FLOORS = [
     ("types",),
     ("plugs",),
     ("hookspecs", "wire"),
-    ("registry", "judging"),
+    ("registry", "judging", "totals"),
     ("worker", "forkserver", "launcher", "inprocess", "events"),
     ("workers", "blame"),
     ("mixture", "advantage"),

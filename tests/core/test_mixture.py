@@ -10,8 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guerdon import GuerdonError, Mixture, Outcome, Reward, Rollout, Score, Task, Term, TermScore, Total, Verifier
-from guerdon.mixture import NOT_APPLICABLE, total
+from guerdon import (
+    GuerdonError,
+    Mixture,
+    OptionError,
+    Outcome,
+    Reward,
+    Rollout,
+    Score,
+    Task,
+    Term,
+    TermScore,
+    Total,
+    Verifier,
+)
+from guerdon.totals import NOT_APPLICABLE, total
 
 
 class Says(Verifier):
@@ -221,3 +234,27 @@ def test_no_split_and_no_order_of_a_batch_changes_a_total(seed: int) -> None:
         mixed = values(mixture, shuffled, [])
     assert whole == by_group
     assert {i: value for i, (value, _) in whole.items()} == {i: value for i, (value, _) in mixed.items()}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"weight": float("nan")}, r"rewards\.x\.weight: is a finite number"),
+        ({"weight": 10**400}, r"rewards\.x\.weight: is a finite number"),
+        ({"weight": "2"}, r"rewards\.x\.weight: is a number, got '2'"),
+        ({"domains": "math"}, r"rewards\.x\.domains: is a list of names, got 'math'"),
+        ({"gate": 1}, r"rewards\.x\.gate: is true or false"),
+        ({"reward": Says}, r"rewards\.x: .* is no reward"),
+        ({"reward": "boxed-math"}, r"rewards\.x: 'boxed-math' is no reward"),
+    ],
+)
+def test_a_term_that_makes_no_sense_is_refused_when_it_is_made(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        Term("x", **{"reward": Says(key="x"), **options})
+
+
+def test_what_is_no_rollout_is_refused_when_it_is_handed_in() -> None:
+    with Mixture([term("a")]) as mixture:
+        for wrong in ["a string"], [Rollout(Task("t", "p"), None)]:  # type: ignore[arg-type]
+            with pytest.raises(GuerdonError, match="rollouts: number 0 is no Rollout"):
+                mixture.submit(wrong)  # type: ignore[arg-type]

@@ -141,7 +141,12 @@ def test_a_gold_answer_that_the_verifier_cannot_understand_is_bad_ground_truth()
         check_no_score(given, Outcome.BAD_GROUND_TRUTH, "no sense can be made")
 
 
-@pytest.mark.parametrize("truth", [None, 7, ["right"], {"a": 1}, True])
+def test_a_task_without_a_ground_truth_says_so() -> None:
+    for given in score(hostile.Hostile(), ["right", "raise"], None):
+        check_no_score(given, Outcome.BAD_GROUND_TRUTH, "the task has no ground truth", "--map ground_truth=COLUMN")
+
+
+@pytest.mark.parametrize("truth", [7, ["right"], {"a": 1}, True])
 def test_a_gold_answer_of_the_wrong_type_is_bad_ground_truth(truth: Any) -> None:
     for reward in hostile.Hostile(), hostile.HostileInline(), hostile.HostileAsync():
         for given in score(reward, ["right", "raise"], truth):

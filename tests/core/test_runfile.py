@@ -135,8 +135,8 @@ def test_what_is_left_out_has_a_default(read: Read) -> None:
         ('seed = "3"\n' + PLAIN, "seed: is a whole number, got '3'"),
         ('seed = true\n' + PLAIN, "seed: is a whole number, got True"),
         ('directory = 3\n' + PLAIN, "directory: is a path, got 3"),
-        ("", "rewards: there is none; write a table: [rewards.NAME]"),
-        ("rewards = 3", "rewards: there is none"),
+        ("", "rewards: there is none; write [rewards.NAME]"),
+        ("rewards = 3", "rewards: is a table of rewards, got 3"),
         ("[rewards]", "rewards: there is none"),
         ("[rewards]\nit = 3", "rewards.it: expected a table, got 3; write [rewards.it]"),
         ("[rewards.it]", "rewards.it.use: says which reward to use; as in `use = "),
@@ -336,3 +336,17 @@ def test_plugs_inside_a_plug_are_opened_first_and_closed_last() -> None:
 
     asyncio.run(live())
     assert said == ["open b", "open a", "open c", "open house", "live", "close house", "close c", "close a", "close b"]
+
+
+def test_a_file_that_is_nested_too_deep_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "mix.toml"
+    path.write_text("a = " + "[" * 5000)
+    with pytest.raises(DataError, match="nested too deep|is not TOML"):
+        load(path)
+
+
+def test_an_override_is_one_value_whatever_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "mix.toml"
+    path.write_text('[rewards.x]\nuse = "think-tags"\n')
+    with pytest.raises(RunFileError, match=r"rewards\.x\.weight: is a number"):
+        load(path, ["rewards.x.weight=1\nseed=3"])
