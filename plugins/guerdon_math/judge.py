@@ -11,7 +11,7 @@ from guerdon_math.reading.brackets import peeled
 from guerdon_math.reading.charset import to_ascii
 from guerdon_math.reading.grammar import parse
 from guerdon_math.reading.lexer import ambiguous
-from guerdon_math.tree import Node, Sym, Words, substitute, symbols
+from guerdon_math.tree import Node, Quantity, Sym, Words, substitute, symbols
 
 _PLAIN = re.compile(r"([-+]?)0*(\d*)(?:\.(\d*?)0*)?")
 _SPELLING = re.compile(r"\\(?:left|right|displaystyle|,|;|:|!|quad|qquad)(?![A-Za-z])|[\s$~]+")
@@ -21,6 +21,8 @@ _COMMA_DECIMAL = re.compile(r"[-+]?\d+,\d+")
 _INTEGER = re.compile(r"\\in *(?:\\mathbb *\{? *|\\)?[ZN]|∈ *[ZNℤℕ]|integer|整数")
 _PERIODIC = re.compile(r"\\pi|π|\\circ|°|mod")
 _ZEROS = re.compile(r",0\d\d")
+_FLOOR = re.compile(r"\\lfloor(?![A-Za-z])|⌊")
+_BRACKETED = re.compile(r"(?<!sqrt)(?:\\left)?\[([^\[\],;]{1,80})\]")
 _CACHED = 2_000
 
 
@@ -40,13 +42,15 @@ def judge(gold: str, answer: str) -> Verdict:
     try:
         for left in _readings(gold):
             for right in _readings(answer):
-                verdict = compare(left, right)
+                verdict = _other_things(left, right, gold + answer) or compare(left, right)
                 if verdict.equal:
                     return verdict
         verdict = _renamed(gold, answer) or verdict
         if _COMMA_DECIMAL.fullmatch(answer) and "." in gold and not ambiguous(answer):
             retry = compare(_parsed(gold, None), _parsed(answer.replace(",", "."), None))
             verdict = retry if retry.equal else verdict
+        if not verdict.equal and (floors := _with_floors(gold, answer)) is not None:
+            verdict = compare(*(_parsed(text, None) for text in floors))
     except (NotMath, Undefined) as error:
         verdict = Verdict(False, str(error))
     except Undecided as error:
@@ -71,6 +75,27 @@ def _renamed(gold: str, answer: str) -> Verdict | None:
         return None
     verdict = compare(left, substitute(right, old.pop(), Sym(new.pop())))
     return Verdict(True, f"{verdict.how}, with the integer renamed") if verdict.equal else None
+
+
+def _other_things(gold: Node, answer: Node, texts: str) -> Verdict | None:
+    """Two lines are not two circles: where the number is but a word, what there are two of counts too."""
+    if not isinstance(gold, Quantity) or not isinstance(answer, Quantity) or any(c.isdigit() for c in texts):
+        return None
+    if gold.unit.known or answer.unit.known or gold.unit.name.rstrip("s") == answer.unit.name.rstrip("s"):
+        return None
+    return Verdict(False, f"{answer.unit.name} instead of {gold.unit.name}")
+
+
+def _with_floors(gold: str, answer: str) -> tuple[str, str] | None:
+    """[n/2] as Gauss wrote the floor of n/2, where only the other side has ⌊n/2⌋; `None` anywhere else."""
+    floored = [_FLOOR.search(text) is not None for text in (gold, answer)]
+    if floored[0] == floored[1] or not any(map(_BRACKETED.search, (gold, answer))):
+        return None
+    left, right = (
+        text if has else _BRACKETED.sub(r"\\lfloor \1\\rfloor ", text)
+        for text, has in zip((gold, answer), floored, strict=True)
+    )
+    return left, right
 
 
 def _number(m: re.Match[str]) -> str:

@@ -70,8 +70,8 @@ def reference(ground_truth: str | int | float) -> str:
 
 
 def _names_something(text: str) -> bool:
-    """Whether symbols alone are an answer: the empty set, infinity."""
-    return text in ("∅", "∞", "-∞", "+∞", r"\{\}", "{}", "°")
+    """Whether symbols alone are an answer: the empty set, (-∞, ∞), a sign of comparison."""
+    return "∞" in text or text in ("∅", r"\{\}", "{}", "°", *"<>=≤≥≠＜＞＝")
 
 
 def _short(text: str) -> str:

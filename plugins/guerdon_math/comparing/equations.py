@@ -1,5 +1,6 @@
 """Relations: chains that settle to a value, labels such as `x =`, equations and inequalities as wholes."""
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from math import isfinite
@@ -35,6 +36,9 @@ from guerdon_math.units import DEGREE, PERCENT
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _ROOTS = frozenset({"x", "z", "t", "r", "lambda"})
 _NEAR = Fraction(1, 20)
+_WORD = re.compile(r"[^\W\d]\w*")
+_CONSTANTS = frozenset({"pi", "e", "ln", "sin", "cos", "tan"})
+"""The words in the atoms of constants: pi, #3, ln(2), sin(1)."""
 
 
 def settled(node: Node) -> Node:
@@ -61,6 +65,8 @@ def settled(node: Node) -> Node:
             raise NotMath("an equation that says nothing")
         for other in constants[1:]:
             if not (equal_quantities(value, other).equal or _rounds(value, other)):
+                if sides[:-1] == [Sym("e")]:
+                    return other  # the eccentricity
                 raise NotMath("an equation that does not hold")
             if _written_as_decimal(value) and not _written_as_decimal(other):
                 value = other
@@ -340,21 +346,21 @@ def _ratio(a: Poly, b: Poly) -> Fraction | None:
     return ratios.pop() if len(ratios) == 1 else None
 
 
-def _proportional_over(a: Poly, b: Poly, names: set[str]) -> bool:
+def _proportional_over(a: Poly, b: Poly) -> bool:
     """Whether a = k·b for a constant k that may be irrational: y = x/√3 says √3·y = x."""
-    left, right = _by_variables(a, names), _by_variables(b, names)
+    left, right = _by_variables(a), _by_variables(b)
     if left.keys() != right.keys() or not left:
         return False
     pivot = next(iter(left))
     return all(multiply(left[v], right[pivot]) == multiply(left[pivot], right[v]) for v in left)
 
 
-def _by_variables(a: Poly, names: set[str]) -> dict[Mono, Poly]:
-    """The coefficient, a polynomial in constants, of each monomial in the variables."""
+def _by_variables(a: Poly) -> dict[Mono, Poly]:
+    """The coefficient, a polynomial in constants, of each monomial in everything else, such as x, f(1) or 2^x."""
     out: dict[Mono, Poly] = {}
     for mono, value in a.items():
-        variables = tuple(pair for pair in mono if pair[0] in names)
-        out.setdefault(variables, {})[tuple(pair for pair in mono if pair[0] not in names)] = value
+        constants = tuple(pair for pair in mono if _CONSTANTS.issuperset(_WORD.findall(pair[0])))
+        out.setdefault(tuple(pair for pair in mono if pair not in constants), {})[constants] = value
     return out
 
 
@@ -365,7 +371,7 @@ def _proportional(gold: Relation, answer: Relation) -> Verdict:
         return Verdict(False, "equations beyond comparison")
     if _ratio(left[0], right[0]) is not None:
         return Verdict(True, "proportional equations")
-    if _proportional_over(left[0], right[0], symbols(gold) | symbols(answer)):
+    if _proportional_over(left[0], right[0]):
         return Verdict(True, "proportional equations")
     if left[1] and right[1]:
         return Verdict(False, "equations that are not proportional")

@@ -60,6 +60,8 @@ def looks_like_set(node: Node) -> bool:
     match node:
         case SetOp() | Builder():
             return True
+        case Sum([left, Product([Num(value), Seq("\\{")])]) if value == -1:
+            return looks_like_set(left)
         case Sym(name):
             return name.startswith("reals")
         case Relation(_, ops):

@@ -6,6 +6,8 @@ from guerdon_math.limits import MAX_CHARS
 
 _RUN = re.compile(r"[({]+")
 _OPENER = re.compile(r"(?:\\left\s*|\\[bB]igg?l?\s*)?([({])\s*")
+_LONGEST_BRACED = 1_000
+_BRACE = re.compile(r"\\.|[{}]", re.S)
 _CLOSER_OF = {"(": ")", "{": "}"}
 _MIRRORED = str.maketrans(")}", "({")
 
@@ -67,3 +69,18 @@ def _pairs(text: str) -> list[tuple[int, int]]:
             end -= 6
         pairs.append((start, end))
     return pairs
+
+
+def unbraced(text: str) -> str | None:
+    """What a single pair of braces holds, `{4 \\text{ or } 5}`; `None` if they are no such pair."""
+    text = text.strip()
+    if len(text) > _LONGEST_BRACED or not (text.startswith("{") and text.endswith("}")):
+        return None
+    if text[1:].lstrip().startswith("{"):
+        return None
+    depth = 0
+    for m in _BRACE.finditer(text):
+        depth += {"{": 1, "}": -1}.get(m[0], 0)
+        if not depth:
+            return text[1:-1] if m.end() == len(text) else None
+    return None

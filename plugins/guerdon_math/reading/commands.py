@@ -109,7 +109,7 @@ class CommandParser(GroupParser):
             if self.accept("p", "^", "**"):
                 exponent = self.script()
             elif self.accept("p", "_"):
-                base = self.script()
+                base = self.script(below=True)
         if isinstance(exponent, Num) and exponent.value == -1 and name in _INVERSES:
             name, exponent = "arc" + name, None
         args = self.function_arguments()

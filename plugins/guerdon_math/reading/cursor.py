@@ -53,7 +53,7 @@ class Cursor:
     def primary(self) -> Node:
         raise NotImplementedError
 
-    def script(self) -> Node:
+    def script(self, below: bool = False) -> Node:
         raise NotImplementedError
 
     def letter(self, text: str) -> Node:

@@ -31,6 +31,7 @@ from guerdon_math.units import DEGREE, PERCENT, UNITS
 _AFTER_INTERVAL = frozenset({"cup", "cap", "setminus", "U", ",", ";", "or", "and", "\\}", ")"})
 _COMBINATIONS = re.compile(r"C_([3-9]|[1-9]\d{1,2})")
 """C_{10}^3, as binomial coefficients are written in China and Russia."""
+_SYMBOLIC_COMBINATIONS = re.compile(r"C_(\d?)([nmkp])")
 _CURRENCY_WORDS = frozenset({"USD", "EUR", "GBP", "RMB", "Rs"})
 
 
@@ -221,6 +222,7 @@ class ExpressionParser(CommandParser):
                 return node
 
     def power(self, base: Node) -> Node:
+        closed = self.at > 1 and self.tokens[self.at - 2].text == ")"
         exponent = self.script()
         if isinstance(exponent, Sym) and exponent.name in ("prime", "'"):
             return Sym(base.name + "'") if isinstance(base, Sym) else base
@@ -230,14 +232,20 @@ class ExpressionParser(CommandParser):
             return Call("transpose", [base])
         if isinstance(base, Quantity) and base.unit.known and base.unit not in (PERCENT, DEGREE):
             if isinstance(exponent, Num) and exponent.value in (2, 3):
-                return Quantity(base.body, base.unit.power(int(exponent.value)))
+                body = Power(base.body, exponent) if closed else base.body
+                return Quantity(body, base.unit.power(int(exponent.value)))
             raise NotMath("an odd unit")
         if isinstance(base, Sym) and isinstance(exponent, Num) and (chosen := _COMBINATIONS.fullmatch(base.name)):
             return Call("binom", [Num(Fraction(int(chosen[1]))), exponent])
+        if isinstance(base, Sym) and (chosen := _SYMBOLIC_COMBINATIONS.fullmatch(base.name)):
+            return Call("binom", [Product([Num(Fraction(int(chosen[1] or 1))), Sym(chosen[2])]), exponent])
         return Power(base, exponent)
 
-    def script(self) -> Node:
-        """The argument of ^ or _: a group, or a single token as TeX has it; x^10 and 2^-3 as people mean them."""
+    def script(self, below: bool = False) -> Node:
+        """The argument of ^ or _: a group, or a single token as TeX has it; x^10 and 2^-3 as people mean them.
+
+        `below`: it is a subscript, so that what follows is not of it: x_1^2 is the square of x_1.
+        """
         token = self.peek()
         if token.text == "{" and token.kind == "p":
             if self.peek(1).kind == "w" and self.peek(2).text == "}":
@@ -252,7 +260,9 @@ class ExpressionParser(CommandParser):
             node: Node = Sym(token.text.lower())
         else:
             node = self.primary()
-            if self.peek().text in ("^", "**") and self.peek().kind == "p":
+            if below:
+                pass
+            elif self.peek().text in ("^", "**") and self.peek().kind == "p":
                 self.at += 1
                 node = self.power(node)
             elif self.peek().text == "!":
@@ -265,7 +275,7 @@ class ExpressionParser(CommandParser):
         """x_1 is a name; 664_7 is a number in base 7."""
         digits = self.tokens[self.at - 1]
         self.at += 1
-        below = self.script()
+        below = self.script(below=True)
         if isinstance(below, Sym) and (number := from_english([below.name])):
             below = Num(number[0])
         if isinstance(below, Quantity):

@@ -3,6 +3,7 @@
 from typing import TypeGuard
 
 from guerdon_math.limits import MAX_ITEMS, NotMath, Undecided
+from guerdon_math.reading.brackets import unbraced
 from guerdon_math.reading.commands import NUMBER_SETS
 from guerdon_math.reading.expressions import ExpressionParser
 from guerdon_math.reading.groups import filled
@@ -16,7 +17,9 @@ from guerdon_math.tree import Builder, Choice, Node, Ratio, Relation, Seq, SetOp
 _SETS = {"cup": "|", "cap": "&", "setminus": "-"}
 _NOTES = frozenset({"for", "forall", "where", "with", "when"})
 _DENIALS = frozenset({"cannot", "isnt", "neither", "never", "no", "nor", "not"})
+_HEDGES = frozenset({"about", "almost", "approximately", "maybe", "nearly", "roughly"})
 _LETTERS = frozenset("ABCDEFGHIJ")
+_BEFORE_SET = frozenset({"=", "in", ",", ";", "cup", "cap", "setminus"})
 
 
 def parse(text: str, grouped: bool | None = None) -> Node:
@@ -36,6 +39,8 @@ def parse(text: str, grouped: bool | None = None) -> Node:
             return choice
         return AnswerParser(tokens).answer()
     except NotMath:
+        if (inner := unbraced(text)) is not None:
+            return parse(inner, grouped)
         signs = in_signs(text)
         if signs is None:
             return as_words(text)
@@ -160,14 +165,14 @@ class AnswerParser(ExpressionParser):
 
     def congruences(self, sides: list[Node]) -> Node | None:
         """n \\equiv 2 \\pmod 4, or several residues before one modulus; nothing is read if there is no modulus."""
-        start, residues = self.at, [sides[1]]
+        start, depth, residues = self.at, self.depth, [sides[1]]
         try:
             while (modulus := self.modulus()) is None:
                 if not self.separators()[0]:
                     raise NotMath("no modulus")
                 residues.append(self.sum())
         except NotMath:
-            self.at = start
+            self.at, self.depth = start, depth
             return None
         items: list[Node] = [Relation([sides[0], residue, modulus], ["==", "mod"]) for residue in residues]
         return items[0] if len(items) == 1 else Seq("", "", items, "or")
@@ -222,8 +227,8 @@ class AnswerParser(ExpressionParser):
                 break
             words.append(self.peek(ahead).text.lower())
             ahead += 1
-        if _DENIALS & set(words):
-            raise NotMath("a denial")
+        if (_DENIALS | _HEDGES) & set(words) or words[:2] in (["at", "least"], ["at", "most"]):
+            raise NotMath("a denial, or no more than a hint")
         if self.peek(ahead).text not in ("=", ":", "is") or self.peek(ahead + 1).kind == "end":
             return None
         self.at += ahead + 1
@@ -290,19 +295,30 @@ class AnswerParser(ExpressionParser):
             return Relation(sides, ops)
         return node
 
-    def builder(self) -> Builder | None:
+    def group(self) -> Node:
+        """{x | x > 3} too, where a set may stand; the braces lack only their backslashes."""
+        if self.at == 0 or self.tokens[self.at - 1].text in _BEFORE_SET:
+            self.expect("{")
+            found = self.builder("}")
+            if found is not None and isinstance(found.condition, Relation | Seq):
+                return found
+            self.at -= 1
+        return super().group()
+
+    def builder(self, closer: str = "\\}") -> Builder | None:
         """\\{x \\in R \\mid x > 3\\}; the opening brace is read, nothing is if this is no such set."""
         start = self.at
         bar = 0
         for ahead in range(12):
             text = self.peek(ahead).text
-            if text in ("mid", "|", ":") and ahead:
+            if ahead and (text in ("mid", "|") or (text == ":" and closer == "\\}")):
                 bar = ahead
                 break
-            if text in ("\\}", "end") or self.peek(ahead).kind == "end":
+            if text == closer or self.peek(ahead).kind == "end":
                 return None
         if not bar:
             return None
+        depth = self.depth
         self.deeper()
         try:
             subject = self.bounded_clause(self.at + bar)
@@ -310,12 +326,11 @@ class AnswerParser(ExpressionParser):
             conditions = [self.clause()]
             while self.separators()[0]:
                 conditions.append(self.clause())
-            self.expect("\\}")
+            self.expect(closer)
         except NotMath:
-            self.at = start
-            self.depth -= 1
+            self.at, self.depth = start, depth
             return None
-        self.depth -= 1
+        self.depth = depth
         condition = conditions[0] if len(conditions) == 1 else Seq("", "", conditions, "and")
         return Builder(subject, condition)
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from guerdon_math.limits import MAX_ITEMS, NotMath, Undecided
 from guerdon_math.reading.lexer import Token
 from guerdon_math.reading.quantities import QuantityParser
+from guerdon_math.reading.vocabulary import AND
 from guerdon_math.tree import Call, Matrix, Node, Num, Power, Product, Quotient, Seq, Sum, Sym
 
 _CLOSERS = {"(": ")", "[": "]", "\\{": "\\}", "{": "}", "langle": "rangle", "]": "["}
@@ -35,6 +36,7 @@ class GroupParser(QuantityParser):
             if token.text == closer and token.kind in "pc":
                 return items
             if token.text in (",", ";") and token.kind == "p":
+                self.pass_and()
                 items.append(self.item())
                 if len(items) > MAX_ITEMS:
                     raise Undecided(f"more than {MAX_ITEMS} items")
@@ -43,6 +45,11 @@ class GroupParser(QuantityParser):
                 return [Call("binom", [items[0], below[0]]) if token.text == "choose" else Quotient(items[0], below[0])]
             else:
                 raise NotMath(f"expected {closer!r}, found {token.text or 'the end'!r}")
+
+    def pass_and(self) -> None:
+        """The "and" before the last item of {1, 2, and 3} says no more than its comma."""
+        if self.peek().kind == "w" and self.peek().text.lower() in AND:
+            self.at += 1
 
     def item(self) -> Node:
         return self.sum()
@@ -68,6 +75,7 @@ class GroupParser(QuantityParser):
             if token.kind in "pc" and token.text in closers:
                 break
             if token.kind == "p" and token.text in (",", ";"):
+                self.pass_and()
                 items.append(self.item())
                 if len(items) > MAX_ITEMS:
                     raise Undecided(f"more than {MAX_ITEMS} items")
@@ -108,9 +116,13 @@ class GroupParser(QuantityParser):
         if token.text == "{" and token.kind == "p":
             return self.group()
         if token.kind == "n" and token.text.isdigit() and len(token.text) > 1:
-            # \frac12 is one half: TeX takes one digit at a time
-            self.tokens[self.at] = Token("n", token.text[1:], False, Fraction(int(token.text[1:])))
-            return Num(Fraction(int(token.text[0])))
+            # \frac12 is one half: TeX takes one digit at a time, on a second reading too
+            rest = Token("n", token.text[1:], False, Fraction(int(token.text[1:])))
+            self.tokens[self.at : self.at + 1] = [Token("d", token.text[0]), rest]
+            token = self.peek()
+        if token.kind == "d":
+            self.at += 1
+            return Num(Fraction(int(token.text)))
         if token.kind == "l" and len(token.text) == 1 and self.peek(1).kind == "n":
             self.at += 1
             return Sym(token.text)  # \frac n2 is n over 2, not n_2 over something

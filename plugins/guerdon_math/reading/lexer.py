@@ -15,6 +15,7 @@ from guerdon_math.reading.vocabulary import (
     FUNCTIONS,
     ITALIC_COMMANDS,
     LOUD_WORDS,
+    OPERANDS,
     SHORT_WORDS,
     SPACES,
     TEXT_COMMANDS,
@@ -84,6 +85,7 @@ def lex(text: str, grouped: bool | None = None) -> list[Token]:
         raise Undecided(f"{len(text):,} characters")
     if "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(lambda _: "\\", text)
+    text = text.replace(r"\lbrack", "[").replace(r"\rbrack", "]").replace(r"^{\prime}", "'")
     return _Lexer(_BRACED_SIGN.sub(r" \1 ", text), grouped).run()
 
 
@@ -295,6 +297,9 @@ class _Lexer:
             self.emit("w", run)
         elif run.isupper() and len(run) <= 6 and run not in LOUD_WORDS:
             self.emit("l", run)
+        elif run in OPERANDS and not self.upright and last and self.wants_operand(last):
+            for letter in run:  # ax + by
+                self.emit("l", letter)
         elif (
             self.upright or run.lower() in SHORT_WORDS or (last and last.kind == "w" and self.spaced and run.islower())
         ):
@@ -304,6 +309,10 @@ class _Lexer:
                 self.emit("l", letter)
         else:
             self.emit("w", run)
+
+    def wants_operand(self, last: Token) -> bool:
+        """Whether no preposition can follow: after a sign, or right behind a number."""
+        return last.text in ("+", "-", "*", "/", "=", "<", ">") or (last.kind == "n" and not self.spaced)
 
     def script(self, run: str) -> None:
         """A run of letters of another script: numerals and units are told apart from words."""

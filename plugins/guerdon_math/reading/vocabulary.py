@@ -18,6 +18,8 @@ SHORT_WORDS = frozenset(
     ).split()
 )
 """Short runs of letters that are words, not products of variables."""
+OPERANDS = frozenset("as at by is it".split())
+"""Of these, the ones that are products after all where a term must follow: ax + by."""
 LOUD_WORDS = frozenset("AND DNE EVEN FALSE NO NONE NOT ODD OR TRUE YES".split())
 """Runs of capitals that are words, not names of points."""
 TEXT_COMMANDS = frozenset(
@@ -36,9 +38,9 @@ SPACES = frozenset(", : ; enspace qquad quad space thinspace".split()) | frozens
 """Commands that are a space."""
 DROPPED = frozenset(
     (
-        "! ( ) , : ; > Big Bigg Biggl Biggr Bigl Bigr [ ] big bigg biggl biggr bigl bigr centering cline displaystyle "
-        "enspace hfill hline left limits medspace middle negthinspace noindent nolimits nonumber notag null qquad "
-        "quad right scriptstyle space strut textstyle thickspace thinspace"
+        "! ( ) , : ; > Big Bigg Biggl Biggr Bigl Bigr Huge LARGE Large [ ] big bigg biggl biggr bigl bigr centering "
+        "cline displaystyle enspace hfill hline huge large left limits medspace middle negthinspace noindent nolimits "
+        "nonumber notag null qquad quad right scriptstyle space strut textstyle thickspace thinspace"
     ).split()
 ) | frozenset({"\t", "\n", " "})
 """Commands that say nothing about the value."""

@@ -7,7 +7,8 @@ from guerdon_math.reading.vocabulary import EMPTY, INFINITE, MONTHS, REALS, UNDE
 from guerdon_math.tree import Node, Seq, Sym, Words
 
 _WRAPPER = re.compile(
-    r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|emph|left|right)\b\*?"
+    r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|emph|bf|it|rm|boldsymbol|bm|"
+    r"left|right)\b\*?"
 )
 _COMMAND = re.compile(r"\\([A-Za-z]+)|\\(.)")
 _GAP = re.compile(r"[^\w+\-*/=<>^%]+")
@@ -17,6 +18,7 @@ _BRACED = re.compile(r"([\^_])\{(\w|\\[A-Za-z]+)\}(?![A-Za-z])")
 _WORD = re.compile(r"[^\W\d_]{2}")
 _ARTICLE = re.compile(r"\b(?:the|a|an)\b ?")
 _JOINT = re.compile(r"\s*(?:,|;|\band\b|和|\\\\)\s*(?:\band\b\s*)?")
+_CLOCK = re.compile(r"\s*\$?(\d{1,2})(?::|\{:\})(0\d)\s*\$?\.?")  # no ratio is written 3:05
 _TIME = re.compile(r"^(\d{1,2})(?::(\d{2}))? ?([ap])\.? ?m\b\.?$")
 _LEAD = re.compile(
     r"(?i)(?:(?:the )?(?:final )?answer is|la respuesta(?: final)? es|la réponse(?: finale)? est|"
@@ -83,13 +85,16 @@ def normalised(text: str) -> str:
 
 def time_or_date(text: str) -> Words | None:
     """A time of day or a day of the year, which would else read as a ratio or as a number of Marches."""
-    if len(text) > 60 or not _MAYBE.search(text):
+    if len(text) > 60:
+        return None
+    if (clock := _CLOCK.fullmatch(text)) is not None and int(clock[1]) < 24:
+        return Words(f"time {int(clock[1])}:{clock[2]}")
+    if not _MAYBE.search(text):
         return None
     text = _WRAPPER.sub(" ", to_ascii(text))
     time = _TIME.match(" ".join(re.sub(r"[{}$\\]|\\,", "", text).lower().split()))
     if time and 1 <= int(time[1]) <= 12:
-        hour = int(time[1]) % 12 + (12 if time[3] == "p" else 0)
-        return Words(f"time {hour:02}:{time[2] or '00'}")
+        return Words(f"time {int(time[1])}:{time[2] or '00'} {time[3]}m")
     date = _date(normalised(text))
     return Words(date) if date else None
 

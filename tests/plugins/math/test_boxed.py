@@ -1,11 +1,12 @@
 """Finding the final answer in a text."""
 
-import time
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guerdon import Score
 from guerdon_math.boxed import last_boxed
 
 
@@ -60,28 +61,26 @@ def test_no_box_no_answer(text: str, problem: str) -> None:
     assert problem in found.problem
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{" * 1_000_000,
-        "}" * 1_000_000,
-        r"\boxed " * 140_000,
-        r"\boxed{" * 140_000,
-        r"\boxed{1}" * 110_000,
-        "\\" * 1_000_000,
-        r"\boxed{1} or " * 70_000,
-        r"\boxed" + " " * 1_000_000,
-        "中" * 1_000_000 + r"\boxed{12}",
-        "$ " * 500_000,
-    ],
-    ids=lambda text: text[:12],
-)
-def test_a_megabyte_is_read_in_linear_time(text: str) -> None:
-    start = time.process_time()
-    last_boxed(text)
-    last_boxed(text + r"\boxed{5}")
-    last_boxed(r"\boxed{" + text + "}")
-    assert time.process_time() - start < 5
+MEGABYTES = [
+    "{" * 1_000_000,
+    "}" * 1_000_000,
+    r"\boxed " * 140_000,
+    r"\boxed{" * 140_000,
+    r"\boxed{1}" * 110_000,
+    "\\" * 1_000_000,
+    r"\boxed{1} or " * 70_000,
+    r"\boxed" + " " * 1_000_000,
+    "中" * 1_000_000 + r"\boxed{12}",
+    "$ " * 500_000,
+]
+
+
+def test_a_megabyte_is_read_within_the_budget(
+    judged_by_workers: Callable[[Mapping[str, tuple[str, str]]], dict[str, Score]],
+) -> None:
+    shapes = [shape for text in MEGABYTES for shape in (text, text + r"\boxed{5}", r"\boxed{" + text + "}")]
+    scores = judged_by_workers({str(number): ("7", shape) for number, shape in enumerate(shapes)})
+    assert [score.reason for score in scores.values() if "ground_truth" not in score.evidence] == []
 
 
 @given(st.text("\\boxed{}fbox 12or,$", max_size=60))

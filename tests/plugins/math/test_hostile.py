@@ -1,11 +1,10 @@
-"""Completions that mean harm: each is judged rightly, and for next to nothing."""
+"""Completions that mean harm: each is judged rightly, and well within the budget of a worker."""
 
-import time
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from guerdon import Rollout, Task
-from guerdon_math.reward import BoxedMath
+from guerdon import Score
 
 DEEP = 20_000
 MANY = 100_000
@@ -81,11 +80,12 @@ HOSTILE: dict[str, tuple[str, str, bool]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def scores(judged_by_workers: Callable[[Mapping[str, tuple[str, str]]], dict[str, Score]]) -> dict[str, Score]:
+    return judged_by_workers({name: (gold, completion) for name, (gold, completion, _) in HOSTILE.items()})
+
+
 @pytest.mark.parametrize("name", HOSTILE)
-def test_harm_is_judged_rightly_and_cheaply(name: str) -> None:
-    gold, completion, right = HOSTILE[name]
-    rollout = Rollout(task=Task(id="1", prompt="", ground_truth=gold), completion=completion)
-    start = time.process_time()
-    score = BoxedMath().verify(rollout)
-    assert time.process_time() - start < 0.3
-    assert score.value == float(right), score.reason
+def test_harm_is_judged_rightly_within_the_budget(name: str, scores: dict[str, Score]) -> None:
+    assert scores[name].value == float(HOSTILE[name][2]), scores[name].reason
+    assert "ground_truth" in scores[name].evidence, scores[name].reason  # it is the verifier that spoke

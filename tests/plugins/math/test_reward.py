@@ -86,7 +86,19 @@ def test_a_broken_ground_truth_is_nobodys_fault(gold: str | float) -> None:
 
 @pytest.mark.parametrize(
     "gold",
-    ["42", r"\frac{1}{0}", "2^{2^{2^{2^{2^{2}}}}}", r"\text{Tuesday}", r"\{1,2\}", "x>3", r"\foo(", "90^", "(1,2"],
+    [
+        "42",
+        r"\frac{1}{0}",
+        "2^{2^{2^{2^{2^{2}}}}}",
+        r"\text{Tuesday}",
+        r"\{1,2\}",
+        "x>3",
+        r"\foo(",
+        "90^",
+        "(1,2",
+        "(-∞, +∞)",
+        ">",
+    ],
 )
 def test_the_canonical_completion_earns_everything(gold: str) -> None:
     reward, task = BoxedMath(), Task("1", "?", gold)
