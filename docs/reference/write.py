@@ -50,10 +50,11 @@ EXIT_CODES = [
     "",
     "| code | |",
     "|---|---|",
-    "| 0 | all is well |",
-    "| 1 | `check` found a task that is not proved, or `plugins` a plugin that is broken |",
-    "| 2 | a mistake of the user's, named on stderr |",
-    "| 130 | interrupted; `score` says how to go on |",
+    "| 0 | done |",
+    "| 1 | `plugins`: something cannot be used; `check`: a task fails; `score`: not one rollout was scored |",
+    "| 2 | a mistake in the arguments, files or plugins, named on stderr; or output that cannot be written |",
+    "| 130 | interrupted; `score --out` keeps what is scored, and says how to go on |",
+    "| 141 | whoever read standard output stopped early |",
     "",
 ]
 

@@ -1,11 +1,11 @@
 """The commands together, and what becomes of an error."""
 
 import sys
-from typing import TextIO
+from typing import Annotated
 
 import typer
 
-from guerdon.cli import check, explain, new, plugins, score, show
+from guerdon.cli import check, explain, new, plugins, score, show, streams
 from guerdon.errors import GuerdonError
 
 app = typer.Typer(
@@ -23,20 +23,28 @@ app.command("score")(score.score)
 app.command("explain")(explain.explain)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(plugins.versioned("guerdon"))
+        raise typer.Exit
+
+
+@app.callback()
+def guerdon(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Rewards and verifiers for reinforcement learning of language models, as plugins."""
+
+
 def main() -> None:
     """Run the command that the arguments name. A mistake of the user's becomes one message and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        _never_fail_to_write(stream)
     try:
+        streams.prepare()
         app()
     except GuerdonError as error:
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
         typer.echo(str(error), err=True)
         sys.exit(2)
-
-
-def _never_fail_to_write(stream: TextIO) -> None:
-    # Completions hold lone surrogates, and a terminal may not be UTF-8.
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")

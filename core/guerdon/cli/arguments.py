@@ -41,8 +41,10 @@ Workers: TypeAlias = Annotated[
 def load(file: Path, overrides: Sequence[str] | None) -> "RunFile":
     """The run file with its overrides."""
     from guerdon import runfile
+    from guerdon.cli.installed import printing_aside
 
-    return runfile.load(file, overrides or ())
+    with printing_aside():
+        return runfile.load(file, overrides or ())
 
 
 def columns(pairs: Sequence[str] | None) -> "Columns":

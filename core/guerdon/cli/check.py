@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from guerdon.columns import Columns
-    from guerdon.mixture import Mixture, Term
+    from guerdon.mixture import Mixture
     from guerdon.runfile import RunFile
+    from guerdon.totals import Term
     from guerdon.types import Task
     from guerdon.wire import Verdict
 
+SHOWN = 10
+"""Failures of one term and cause that are named one by one."""
 AT_ONCE = 2048
 """Tasks that are proved at the same time."""
 
@@ -41,7 +44,8 @@ def check(
     A task whose own truth does not earn full marks is named with the reason, and the exit code is then 1.
     """
     from guerdon.cli import arguments
-    from guerdon.cli.terminal import console
+    from guerdon.cli.routing import idle_terms
+    from guerdon.cli.terminal import console, counted, warn
 
     run = arguments.load(file, set_)
     columns = arguments.columns(map_)
@@ -49,8 +53,8 @@ def check(
     with run.mixture(workers) as mixture:
         source = _tasks(run, tasks, columns)
         if source is None:
-            noun = "term" if len(run.terms) == 1 else "terms"
-            to.print(f"{file}: no mistakes, {len(run.terms)} {noun}. Nothing was proved: there are no tasks")
+            terms = counted(len(run.terms), "term")
+            to.print(f"{file}: no mistakes, {terms}. Nothing was proved: there are no tasks")
             to.print("name some with --tasks FILE, or in a [tasks] table")
             return
         proof = _Proof(mixture)
@@ -60,6 +64,9 @@ def check(
 
         raise DataError(str(file), "its tasks are none", "look at [tasks]")
     proof.show(to)
+    if limit is None or proof.tasks < limit:
+        for idle in idle_terms(run.terms, proof.domains, "task"):
+            warn(idle)
     if proof.failures:
         raise typer.Exit(1)
 
@@ -109,12 +116,16 @@ class _Proof:
         self.tasks = 0
         self.failures = 0
         self.counts = {term.name: Counter[str]() for term in mixture.terms}
+        self.causes: Counter[tuple[str, str]] = Counter()
+        """Failures by term and cause."""
+        self.domains: set[str | None] = set()
         self.uncovered: Counter[str | None] = Counter()
         self.first_uncovered: dict[str | None, _Placed] = {}
 
     def run(self, tasks: Iterator[_Placed], to: "Console") -> None:
-        """Prove all terms on all of these tasks, and name every failure as it comes."""
+        """Prove all terms on all of these tasks, and name failures as they come."""
         from guerdon.cli.progress import Progress
+        from guerdon.cli.terminal import counted, printable
         from guerdon.types import Rollout
 
         with Progress("proving", None) as progress:
@@ -125,6 +136,7 @@ class _Proof:
                     mine = [one for one in batch if term.applies(one.task.domain)]
                     running.append((term, mine, self.mixture.prove(term, [Rollout(one.task, "") for one in mine])))
                 for one in batch:
+                    self.domains.add(one.task.domain)
                     if not self.mixture.covers(one.task.domain):
                         self.uncovered[one.task.domain] += 1
                         self.first_uncovered.setdefault(one.task.domain, one)
@@ -132,12 +144,16 @@ class _Proof:
                     for one, verdict in zip(mine, verdicts.result(), strict=True):
                         self._note(term, one, verdict, to)
                 progress.advance(len(batch))
+        for (name, cause), count in self.causes.items():
+            if count > SHOWN:
+                to.print(printable(f"… and {count - SHOWN:,} more of {name} ({cause})"))
         for domain, count in self.uncovered.items():
             self.failures += count
             which = "without a domain" if domain is None else f"of domain {domain!r}"
             to.print(
-                f"FAILED {count:,} tasks {which} (the first: {self.first_uncovered[domain]}): no weighted term covers "
-                "them; add one, or leave `domains` out of one that fits all"
+                f"FAILED {counted(count, 'task')} {which} (the first: {self.first_uncovered[domain]}): "
+                f"no weighted term covers {'it' if count == 1 else 'them'}; "
+                "add one, or leave `domains` out of one that fits all"
             )
 
     def _note(self, term: "Term", one: _Placed, verdict: "Verdict", to: "Console") -> None:
@@ -151,11 +167,13 @@ class _Proof:
             return
         self.failures += 1
         self.counts[term.name]["failed"] += 1
-        to.print(printable(f"FAILED {term.name}: {one}: {verdict.failure.what}"), soft_wrap=True)
+        self.causes[term.name, verdict.failure.cause] += 1
+        if self.causes[term.name, verdict.failure.cause] <= SHOWN:
+            to.print(printable(f"FAILED {term.name}: {one}: {verdict.failure.what}"), soft_wrap=True)
 
     def show(self, to: "Console") -> None:
         """A table of the terms."""
-        from guerdon.cli.terminal import printable, table
+        from guerdon.cli.terminal import counted, printable, table
 
         numbers = ("tasks", "proved", "cannot be proved", "failed")
         listed = table(to, "term", "reward", *numbers, numbers=numbers)
@@ -163,8 +181,11 @@ class _Proof:
             counts = self.counts[term.name]
             shown = [counts.total(), counts["proved"], counts["unproved"], counts["failed"]]
             listed.add_row(printable(term.name), term.reward.name, *(f"{count:,}" for count in shown))
-        to.print(f"{self.tasks:,} tasks that differ")
+        to.print(counted(self.tasks, "different task"))
         to.print(listed)
         if any(counts["unproved"] for counts in self.counts.values()):
-            to.print("cannot be proved: the reward offers no canonical completion; an empty one was judged instead")
-        to.print("1 failure" if self.failures == 1 else f"{self.failures:,} failures")
+            to.print(
+                "cannot be proved: no failure; the reward offers no canonical completion, "
+                "so an empty one was judged instead, and that went well"
+            )
+        to.print(counted(self.failures, "failure"))

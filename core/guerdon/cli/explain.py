@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from guerdon.columns import Columns
-    from guerdon.mixture import Mixture, Term, Total
+    from guerdon.mixture import Mixture
     from guerdon.scoring import ReadRollout
+    from guerdon.totals import Term, Total
 
 SHORT = 300
 """Characters of a prompt, a thinking part, an answer or evidence that are shown."""
@@ -31,6 +32,7 @@ def explain(
 ) -> None:
     """Explain one rollout: which terms are for it, its gates, what each term says and why, and the total."""
     from guerdon.cli import arguments
+    from guerdon.cli.installed import printing_aside
     from guerdon.cli.terminal import console
     from guerdon.ledger import verdict
 
@@ -38,7 +40,7 @@ def explain(
     columns = arguments.columns(map_)
     mixture = run.mixture(1)
     chosen, group = _choose(rollouts, columns, row, id_, mixture.needs_groups)
-    with mixture:
+    with printing_aside(), mixture:
         groups = [one.group or "" for one in group] if mixture.needs_groups else None
         total = mixture.submit([one.rollout for one in group], groups).result()[group.index(chosen)]
     if as_json:

@@ -1,5 +1,7 @@
 """`guerdon new reward NAME`: an installable plugin, with a test that passes, to start from."""
 
+import builtins
+import keyword
 import re
 from pathlib import Path
 from string import Template
@@ -37,7 +39,7 @@ def reward(
         "name": name,
         "distribution": f"guerdon-{name}",
         "package": package,
-        "class_name": "".join(part.capitalize() for part in name.split("-")),
+        "class_name": _class_name(name),
         "version": _own_version(),
     }
     files = {
@@ -72,15 +74,22 @@ def _check(name: str) -> None:
 def _check_free(name: str) -> None:
     from importlib.util import find_spec
 
-    from guerdon import registry
+    from guerdon.cli.installed import registry
 
     package = f"guerdon_{name.replace('-', '_')}"
     if find_spec(package) is not None:
         raise GuerdonError(f"name '{name}'", f"its package {package} is installed already", "choose another name")
-    entry = registry.load().plugs.get(("reward", name))
+    entry = registry().plugs.get(("reward", name))
     if entry is not None:
         what = f"{entry.distribution} has a reward of this name, and then neither could be used"
         raise GuerdonError(f"name '{name}'", what, "choose another name")
+
+
+def _class_name(name: str) -> str:
+    plain = "".join(part.capitalize() for part in name.split("-"))
+    said = {word for path in TEMPLATES.iterdir() for word in re.findall(r"\w+", path.read_text("utf-8"))}
+    taken = plain in said or hasattr(builtins, plain) or keyword.iskeyword(plain)
+    return f"{plain}Reward" if taken else plain
 
 
 def _own_version() -> str:

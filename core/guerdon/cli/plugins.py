@@ -15,10 +15,10 @@ def plugins() -> None:
 
     Plugins that cannot be loaded and names that two plugs claim follow, each with its error; the exit code is then 1.
     """
-    from guerdon import registry
+    from guerdon.cli.installed import registry
     from guerdon.cli.terminal import console
 
-    found = registry.load()
+    found = registry()
     to = console()
     _list(found, to)
     wrong = [*found.broken, *found.clashes.values()]

@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 QUIET_SECONDS = 2.0
 """What is over sooner needs no progress."""
 LINE_SECONDS = 10.0
+"""Between a line and the next."""
 
 
 class Progress:
@@ -21,7 +22,8 @@ class Progress:
 
     def __init__(self, doing: str, total: int | None, done: int = 0) -> None:
         self.doing, self.total, self.done = doing, total, done
-        self.begun = self.last_line = time.monotonic()
+        self.begun = time.monotonic()
+        self.next_line = self.begun + QUIET_SECONDS
         self.at_begin = done
         self.bar: Bar | None = None
         if sys.stderr.isatty():
@@ -56,8 +58,8 @@ class Progress:
             self.bar.update(self.bar.task_ids[0], completed=self.done)
             return
         now = time.monotonic()
-        if now - self.last_line >= LINE_SECONDS and self.done != self.total:
-            self.last_line = now
+        if now >= self.next_line and self.done != self.total:
+            self.next_line = now + LINE_SECONDS
             typer.echo(f"{self.doing}: {self.done:,}{self._outlook(now)}", err=True)
 
     def _outlook(self, now: float) -> str:

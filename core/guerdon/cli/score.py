@@ -42,7 +42,9 @@ def score(
     What has been scored is on disk at any time: after Ctrl-C, a crash or a full disk, --resume goes on from there.
     """
     from guerdon.cli import arguments
+    from guerdon.cli.terminal import note
     from guerdon.errors import DataError
+    from guerdon.types import Outcome
 
     run = arguments.load(file, set_)
     columns = arguments.columns(map_)
@@ -59,11 +61,24 @@ def score(
     except KeyboardInterrupt:
         _interrupted(scoring.done, out)
         raise typer.Exit(130) from None
+    _show(tally, out)
+    if not tally.total.outcomes[Outcome.SCORED]:
+        note("no rollout was scored: every total is without a score, for the reasons above")
+        raise typer.Exit(1)
+
+
+def _show(tally: "Tally", out: Path | None) -> None:
+    from guerdon.cli.streams import OutputClosed
     from guerdon.cli.terminal import console
 
-    tally.show(console())
-    if out is not None:
-        typer.echo(f"the scored rows are in {out}")
+    try:
+        tally.show(console())
+        if out is not None:
+            typer.echo(f"the scored rows are in {out}")
+    except OutputClosed:
+        if out is None:
+            raise
+        # The work is done and on disk, whoever reads the summary or not.
 
 
 class _Scoring:
@@ -72,19 +87,20 @@ class _Scoring:
     def __init__(
         self, run: "RunFile", rollouts: Path, columns: "Columns", skip_bad_lines: bool, workers: int | None
     ) -> None:
-        from guerdon import registry
+        from guerdon.cli.installed import registry
         from guerdon.events import Listeners
 
         self.run, self.rollouts, self.columns, self.skip_bad_lines = run, rollouts, columns, skip_bad_lines
         self.mixture = run.mixture(workers)
-        self.listeners = Listeners(registry.load().manager)
+        self.listeners = Listeners(registry().manager)
         self.done = 0
 
     def look_over(self) -> None:
         """The first pass: name every mistake in the file before anything runs."""
         from guerdon.cli.progress import Progress
+        from guerdon.cli.routing import idle_terms
         from guerdon.cli.survey import look_over
-        from guerdon.cli.terminal import note
+        from guerdon.cli.terminal import note, warn
 
         with Progress("reading", None) as progress:
             self.survey = look_over(self.rollouts, self.columns, self.mixture, self.skip_bad_lines, progress.advance)
@@ -93,6 +109,8 @@ class _Scoring:
             note(f"{self.rollouts}: {self.survey.bad:,} {noun} left out\n  {self.survey.bad_lines()}")
         if self.survey.replaced:
             note(f"{self.rollouts}: replacing its own {', '.join(self.survey.replaced)}")
+        for idle in idle_terms(self.run.terms, self.survey.domains, "rollout"):
+            warn(idle)
 
     def to_summary(self) -> "Tally":
         """The second pass, without a file."""
@@ -101,16 +119,19 @@ class _Scoring:
     def to_file(self, path: Path, overrides: list[str], resume: bool, overwrite: bool) -> "Tally":
         """The second pass. What a resumed file holds already is counted and not scored again."""
         from guerdon.cli.output import Output
-        from guerdon.cli.terminal import note
+        from guerdon.cli.progress import Progress
+        from guerdon.cli.terminal import counted, note
 
         with Output(path, self._asked(overrides), resume, overwrite) as output:
             chunks, tally = self._chunks(), self._tally()
-            for chunk, rows in output.take_up(chunks):
-                for read, row in zip(chunk.read, rows, strict=True):
-                    tally.add(row, read.group)
-                self.done = output.rows
+            with Progress("comparing with what is scored", None) as progress:
+                for chunk, rows in output.take_up(chunks, self.rollouts):
+                    for read, row in zip(chunk.read, rows, strict=True):
+                        tally.add(row, read.group)
+                    self.done = output.rows
+                    progress.advance(len(rows))
             if self.done:
-                note(f"{path}: {self.done:,} of {self.survey.rollouts:,} rollouts are scored already")
+                note(f"{path}: {self.done:,} of {counted(self.survey.rollouts, 'rollout')} are scored already")
             self._second_pass(output.rest, tally, output)
             output.finish()
         return tally
@@ -159,13 +180,13 @@ class _Scoring:
 
 def _interrupted(done: int, out: Path | None) -> None:
     from guerdon.cli.output import record_of
-    from guerdon.cli.terminal import note
+    from guerdon.cli.terminal import counted, note
 
     if out is None:
-        note(f"\ninterrupted after {done:,} rollouts; nothing is kept without --out")
+        note(f"\ninterrupted after {counted(done, 'rollout')}; nothing is kept without --out")
     elif record_of(out).exists():
         words = [word for word in sys.argv[1:] if word not in ("--overwrite", "--resume")]
-        note(f"\ninterrupted after {done:,} rollouts; what is scored is kept. Go on with")
+        note(f"\ninterrupted after {counted(done, 'rollout')}; what is scored is kept. Go on with")
         note(f"  guerdon {shlex.join(words)} --resume")
     else:
         note("\ninterrupted before anything was scored")

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def show(name: Annotated[str, typer.Argument(help="A name from `guerdon plugins`.")]) -> None:
     """Show what a plug does, its options with types, defaults and docs, and how to write it in a run file."""
-    from guerdon import registry
+    from guerdon.cli.installed import registry
     from guerdon.cli.terminal import console
 
-    found = registry.load()
+    found = registry()
     entries = [(kind, entry) for (kind, one), entry in sorted(found.plugs.items()) if one == name]
     if not entries:
         _complain(found, name)

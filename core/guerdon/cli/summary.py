@@ -3,7 +3,7 @@
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -11,8 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from guerdon.cli.terminal import NARROW, printable, table
+from guerdon.cli.terminal import NARROW, counted, printable, shortened, table
 from guerdon.types import Outcome
+
+LONGEST_REASON = 200
+"""Characters."""
+MOST_REASONS = 1000
+"""Different ones that are counted: every rollout may have a reason of its own."""
 
 
 @dataclass
@@ -22,13 +27,24 @@ class Column:
     outcomes: Counter[str] = field(default_factory=Counter)
     sum: float = 0.0
     seconds: "array[float]" = field(default_factory=lambda: array("d"))
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By outcome, why there is no score."""
 
-    def add(self, value: float | None, outcome: str, seconds: float | None = None) -> None:
+    def add(self, value: float | None, outcome: str, reason: str, seconds: float | None = None) -> None:
         """Count one score."""
         self.outcomes[outcome] += 1
         self.sum += value or 0.0
+        if outcome not in (Outcome.SCORED, Outcome.NOT_APPLICABLE):
+            why = outcome, shortened(reason, LONGEST_REASON)
+            if why in self.reasons or len(self.reasons) < MOST_REASONS:
+                self.reasons[why] += 1
         if seconds is not None and outcome != Outcome.NOT_APPLICABLE:
             self.seconds.append(seconds)
+
+    def most_often(self, outcome: str) -> str:
+        """The most frequent reason for an outcome without a score."""
+        counts = {reason: count for (one, reason), count in self.reasons.items() if one == outcome}
+        return max(counts, key=counts.__getitem__, default="(many reasons)")
 
     @property
     def mean(self) -> str:
@@ -57,9 +73,9 @@ class Tally:
     def add(self, verdict: Mapping[str, Any], group: str | None) -> None:
         """Count one rollout."""
         for name, term in verdict["terms"].items():
-            self.terms[name].add(term["value"], term["outcome"], term["seconds"])
+            self.terms[name].add(term["value"], term["outcome"], term["reason"], term["seconds"])
         value = verdict["score"]
-        self.total.add(value, verdict["outcome"])
+        self.total.add(value, verdict["outcome"], verdict["reason"])
         if group is not None:
             one = self.groups.setdefault(group, Group())
             if value is not None:
@@ -67,16 +83,18 @@ class Tally:
                 one.lowest, one.highest = min(one.lowest, value), max(one.highest, value)
 
     def show(self, to: Console) -> None:
-        """Print it: a table with the outcomes that occurred, and a line about the groups."""
+        """Print it: a table with the outcomes that occurred, why some have no score, and a line about the groups."""
         columns = [*self.terms.values(), self.total]
         others = [one for one in list(Outcome)[1:] if any(column.outcomes[one] for column in columns)]
-        to.print(f"{self.total.outcomes.total():,} rollouts; means are over those that are scored")
+        to.print(f"{counted(self.total.outcomes.total(), 'rollout')}; means are over those that are scored")
         if to.width < NARROW and len(others) > 1:
             to.print(self._table(to, [Outcome.SCORED], with_numbers=True))
             to.print()
             to.print(self._table(to, others, with_numbers=False))
         else:
             to.print(self._table(to, [Outcome.SCORED, *others], with_numbers=True))
+        for line in self._without_score(others):
+            to.print(line)
         if self.groups:
             to.print(self._of_groups())
 
@@ -90,6 +108,15 @@ class Tally:
             made.add_row(printable(name), *cells)
         return made
 
+    def _without_score(self, outcomes: Sequence[Outcome]) -> Iterator[str]:
+        for outcome in outcomes:
+            if outcome is Outcome.NOT_APPLICABLE:
+                continue
+            terms = [(name, column) for name, column in self.terms.items() if column.outcomes[outcome]]
+            for name, column in terms or [("total", self.total)]:
+                count = column.outcomes[outcome]
+                yield f"{printable(name)}: {count:,} {outcome}, most often: {column.most_often(outcome)}"
+
     def _of_groups(self) -> str:
         comparable = [group for group in self.groups.values() if group.scored >= 2]
         # Not by a zero deviation: rounding makes one of a constant group.
@@ -97,7 +124,7 @@ class Tally:
         share = f"{flat / len(comparable):.4g}" if comparable else "–"
         few = len(self.groups) - len(comparable)
         return (
-            f"{len(self.groups):,} groups; frac_reward_zero_std {share} "
+            f"{counted(len(self.groups), 'group')}; frac_reward_zero_std {share} "
             f"({flat:,} of {len(comparable):,} with two scores or more); {few:,} with fewer than two scores"
         )
 

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guerdon.cli.output import OURS
+from guerdon.cli.routing import idle_terms
+from guerdon.cli.terminal import counted
 from guerdon.columns import Columns
 from guerdon.errors import DataError
 from guerdon.mixture import Mixture
@@ -12,9 +15,8 @@ from guerdon.plugs import GroupReward
 from guerdon.scoring import read_rollouts
 
 SHOWN = 10
-"""Bad lines that are named one by one."""
-OURS = ("score", "outcome", "reason", "terms")
-"""The columns that scoring writes."""
+"""Mistakes in bad lines that are named."""
+SEEN_AT_ONCE = 100
 
 
 @dataclass
@@ -23,7 +25,9 @@ class Survey:
 
     rollouts: int = 0
     bad: int = 0
-    first_bad: list[DataError] = field(default_factory=list)
+    first_bad: dict[tuple[str, str], tuple[DataError, int]] = field(default_factory=dict)
+    """By what is wrong: the first line, and how many there are."""
+    domains: set[str | None] = field(default_factory=set)
     last_of_group: dict[str, int] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)
     """Columns of the file that scoring writes itself."""
@@ -31,13 +35,22 @@ class Survey:
     def note_bad(self, error: DataError) -> None:
         """Count a line that is no rollout."""
         self.bad += 1
-        if self.bad <= SHOWN:
-            self.first_bad.append(error)
+        mistake = error.what, error.way_out
+        first, count = self.first_bad.get(mistake, (error, 0))
+        if count or len(self.first_bad) < SHOWN:
+            self.first_bad[mistake] = first, count + 1
 
     def bad_lines(self) -> str:
         """The bad lines, named."""
-        shown = "\n  ".join(map(str, self.first_bad))
-        return shown + (f"\n  … and {self.bad - SHOWN:,} more" if self.bad > SHOWN else "")
+        shown = []
+        for first, count in self.first_bad.values():
+            shown.append(str(first))
+            if count > 1:
+                shown.append(f"  and {counted(count - 1, 'more line')} like it")
+        left = self.bad - sum(count for _, count in self.first_bad.values())
+        if left:
+            shown.append(f"… and {left:,} more")
+        return "\n  ".join(shown)
 
 
 def look_over(
@@ -54,11 +67,12 @@ def look_over(
     without_group: list[int] = []
     for one in read_rollouts(path, columns, survey.note_bad):
         survey.rollouts += 1
-        if survey.rollouts % 1000 == 0:
-            seen(1000)
+        if survey.rollouts % SEEN_AT_ONCE == 0:
+            seen(SEEN_AT_ONCE)
         if survey.rollouts == 1:
             survey.replaced = [name for name in OURS if name in one.row]
         domain = one.rollout.task.domain
+        survey.domains.add(domain)
         if not mixture.covers(domain):
             uncovered[domain] += 1
             first_uncovered.setdefault(domain, one.line)
@@ -72,7 +86,7 @@ def look_over(
         way_out = "leave them out with --skip-bad-lines" if survey.rollouts else "none is left to be scored"
         raise DataError(str(path), f"{survey.bad:,} {noun}; {way_out}\n  {survey.bad_lines()}")
     if without_group:
-        what = f"{len(without_group):,} rollouts have no `group` (the first in line {without_group[0]})"
+        what = f"{counted(len(without_group), 'rollout')} without a `group` (the first in line {without_group[0]})"
         names = ", rewards.".join(term.name for term in mixture.terms if isinstance(term.reward, GroupReward))
         way_out = "name the column with --map group=COLUMN"
         raise DataError(str(path), f"{what}, and rewards.{names} compares the rollouts of a group", way_out)
@@ -80,11 +94,16 @@ def look_over(
         raise DataError(
             str(path),
             "; ".join(
-                f"no weighted term covers the {count:,} rollouts "
+                f"no weighted term covers the {counted(count, 'rollout')} "
                 f"{'without a domain' if domain is None else f'of domain {domain!r}'} "
                 f"(the first in line {first_uncovered[domain]})"
                 for domain, count in uncovered.items()
             ),
-            "add a term for them, or leave `domains` out of one that fits all",
+            "\n  ".join(
+                [
+                    "add a term for them, or leave `domains` out of one that fits all",
+                    *idle_terms(mixture.terms, survey.domains, "rollout"),
+                ]
+            ),
         )
     return survey

@@ -58,6 +58,17 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def warn(text: str) -> None:
+    """A message on standard error that nobody should overlook."""
+    typer.secho("warning: ", fg="yellow", bold=True, nl=False, err=True)
+    typer.echo(printable(text), err=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, as in `1 task` and `2,000 tasks`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def printable(text: str) -> str:
     """The text without what would steer a terminal: control characters become escapes. Line breaks stay."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

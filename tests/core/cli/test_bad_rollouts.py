@@ -43,12 +43,15 @@ def test_a_missing_column_is_suggested(at):
 
 
 def test_bad_lines_are_all_counted_and_the_first_ones_named(at):
-    at.write("rollouts.jsonl", "\n".join([GOOD, "{", GOOD, '{"prompt": 3}', *["["] * 20, GOOD]) + "\n")
+    at.write(
+        "rollouts.jsonl",
+        "\n".join([GOOD, "{", GOOD, '{"prompt": 3}', *["["] * 20, *["[" * n for n in range(2, 22)], GOOD]) + "\n",
+    )
     complaint = at.complaint("score", "mix.toml", "rollouts.jsonl", "--out", "scored.jsonl")
-    assert "rollouts.jsonl: 22 lines are no rollouts; leave them out with --skip-bad-lines" in complaint
+    assert "rollouts.jsonl: 42 lines are no rollouts; leave them out with --skip-bad-lines" in complaint
     assert "rollouts.jsonl:2: is no JSON" in complaint
     assert "rollouts.jsonl:4: " in complaint
-    assert "and 12 more" in complaint
+    assert "and 13 more\n" in complaint
     assert not (at / "scored.jsonl").exists()
 
 
@@ -104,3 +107,10 @@ def test_an_unknown_option_is_an_error_with_a_suggestion(at):
     assert ended.returncode == 2
     assert "--skip-bad-lines" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_mistake_that_every_line_repeats_is_named_once(at):
+    at.rollouts([{"prompt": "p", "response": "x"}] * 30)
+    complaint = at.complaint("score", "mix.toml", "rollouts.jsonl")
+    assert complaint.count("has no column 'completion'") == 1
+    assert "and 29 more lines like it" in complaint

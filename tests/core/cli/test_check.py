@@ -117,7 +117,7 @@ def test_every_mistake_of_a_run_file_is_named_with_its_path_and_a_suggestion(pla
         ("[rewards.one\n", "is not TOML"),
         ("", "rewards: there is none"),
         ('[rewards.one]\nuse = "echo"\nweight = 0\n', "every weight is 0"),
-        ("rewards = 3\n", "rewards: there is none"),
+        ("rewards = 3\n", "rewards: is a table of rewards, got 3"),
         ('[rewards.one]\nweight = 1\n', 'rewards.one.use: says which reward to use'),
     ],
 )  # fmt: skip
@@ -145,3 +145,28 @@ def test_a_run_file_that_is_not_there_or_not_text_is_one_clear_error(place):
 def test_an_override_that_will_not_do_is_one_clear_error(place, override, said):
     place.write("mix.toml", "seed = 3\n" + QUIZ)
     assert said in place.complaint("check", "mix.toml", "--set", override)
+
+
+def test_failures_that_repeat_are_counted_after_the_first_ten(place):
+    place.write("mix.toml", QUIZ)
+    place.rollouts([{"prompt": f"{n}", "ground_truth": n} for n in range(25)])
+    ended = place.guerdon("check", "mix.toml", "--tasks", "rollouts.jsonl")
+    assert ended.stdout.count("FAILED quiz") == 10
+    assert "… and 15 more of quiz" in ended.stdout
+    assert "25 failures" in ended.stdout
+
+
+def test_a_term_whose_domains_fit_no_task_is_loudly_named(place):
+    place.write("mix.toml", QUIZ + '[rewards.typo]\nuse = "right"\ndomains = ["quizz"]\n')
+    ended = place.guerdon("check", "mix.toml")
+    assert ended.returncode == 0
+    assert "rewards.typo: its domains (quizz) fit no task; there are: quiz; did you mean 'quiz'?" in ended.stderr
+
+
+def test_one_is_one_and_what_cannot_be_proved_is_no_failure(place):
+    place.write("mix.toml", QUIZ)
+    place.rollouts([{"prompt": "p", "ground_truth": "no such thing"}])
+    ended = place.guerdon("check", "mix.toml", "--tasks", "rollouts.jsonl")
+    assert ended.stdout.startswith("1 different task\n")
+    assert "cannot be proved: no failure; " in ended.stdout
+    assert ended.stdout.endswith("0 failures\n")

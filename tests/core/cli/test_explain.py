@@ -100,3 +100,11 @@ def test_what_a_completion_holds_does_not_steer_the_terminal(at):
     assert ended.returncode == 0, ended.stderr
     for character in "\x1b\x07\u202e":
         assert character not in ended.stdout
+
+
+def test_what_a_plugin_prints_while_it_is_imported_is_not_in_the_json(at):
+    at.install("a-chatterbox", "chatterbox", "print('hello')\nfrom guerdon import hookimpl\n"
+               "@hookimpl\ndef rollouts_scored(totals): pass\n")  # fmt: skip
+    ended = at.guerdon("explain", "mix.toml", "rollouts.jsonl", "--row", "1", "--json")
+    assert json.loads(ended.stdout)["score"] == 460
+    assert "hello" in ended.stderr

@@ -18,6 +18,21 @@ def test_what_it_writes_passes_its_own_test(place):
     assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize(
+    "name", ["score", "task", "rollout", "verifier", "hookimpl", "any", "class-var", "none", "t-a-s-k", "value-error"]
+)
+def test_no_name_shadows_what_a_plugin_is_written_with(place, name):
+    assert place.guerdon("new", "reward", name).returncode == 0
+    root = place / f"guerdon-{name}"
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    test = next((root / "tests").iterdir())
+    code = f"import runpy; module = runpy.run_path({str(test)!r}); module['test_it_keeps_the_contract_of_a_reward']()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=root, env=environment
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_what_it_writes_has_no_gaps_and_says_how_to_go_on(place):
     ended = place.guerdon("new", "reward", "last-line", "--directory", "mine")
     for path in (place / "mine").rglob("*"):

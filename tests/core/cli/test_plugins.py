@@ -85,3 +85,9 @@ def test_a_misspelt_command_is_an_error_with_a_suggestion(place):
     ended = place.guerdon("plugin")
     assert ended.returncode == 2
     assert "plugins" in ended.stderr
+
+
+def test_it_says_its_version(place):
+    from importlib.metadata import version
+
+    assert place.guerdon("--version").stdout == f"guerdon {version('guerdon')}\n"

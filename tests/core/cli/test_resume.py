@@ -1,5 +1,6 @@
 """guerdon score, interrupted: what was scored is on disk, and --resume goes on from there."""
 
+import json
 import os
 import re
 import shutil
@@ -142,6 +143,31 @@ def test_what_has_changed_is_named_instead_of_going_on(stopped, change, said):
     assert f"changed since: {said};" in complaint
     assert "--overwrite" in complaint
     assert (stopped / "scored.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("column", ["prompt", "completion", "group"])
+def test_a_row_that_is_not_the_scored_row_of_its_line_is_named_instead_of_going_on(stopped, column):
+    lines = (stopped / "scored.jsonl").read_text().splitlines()
+    lines[2] = json.dumps({**json.loads(lines[2]), column: "another"})
+    stopped.write("scored.jsonl", "\n".join(lines) + "\n")
+    before = (stopped / "scored.jsonl").read_bytes()
+    complaint = stopped.complaint(*SCORE, "--out", "scored.jsonl", "--resume")
+    assert "line 3 is not the scored row of line 3 of rollouts.jsonl; begin again with --overwrite" in complaint
+    assert (stopped / "scored.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("how", [(), ("--resume",), ("--overwrite",)])
+def test_two_never_write_one_file(at, how):
+    out = at / "scored.jsonl"
+    process = at.start(*SCORE, "--out", out, SECONDS="0.01")
+    until = time.monotonic() + 30
+    while not (out.exists() and out.stat().st_size) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert "another guerdon is writing it" in at.complaint(*SCORE, "--out", out, *how)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    finish(at, out)
+    assert [row["score"] for row in at.rows("scored.jsonl")] == [n % 11 for n in range(ROWS)]
 
 
 def test_a_file_that_is_there_is_neither_lost_nor_mixed_up(at):

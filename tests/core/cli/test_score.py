@@ -117,7 +117,7 @@ def test_a_reward_that_compares_a_group_needs_groups(place):
     place.write("mix.toml", '[rewards.length]\nuse = "longest"\n')
     place.rollouts(some(3))
     complaint = place.complaint("score", "mix.toml", "rollouts.jsonl")
-    assert "3 rollouts have no `group` (the first in line 1), and rewards.length compares" in complaint
+    assert "3 rollouts without a `group` (the first in line 1), and rewards.length compares" in complaint
     assert "--map group=COLUMN" in complaint
 
 
@@ -192,14 +192,17 @@ def test_the_table_fits_a_narrow_terminal(place):
     tally = Tally(["one-language-only"])
     for outcome in Outcome:
         value = 1.0 if outcome is Outcome.SCORED else None
-        term = {"value": value, "outcome": str(outcome), "seconds": 0.001}
-        tally.add({"score": value, "outcome": str(outcome), "terms": {"one-language-only": term}}, None)
+        term = {"value": value, "outcome": str(outcome), "reason": "why", "seconds": 0.001}
+        tally.add(
+            {"score": value, "outcome": str(outcome), "reason": "why", "terms": {"one-language-only": term}}, None
+        )
     to = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
     tally.show(to)
     lines = to.file.getvalue().splitlines()
     for outcome in Outcome:
         assert any(str(outcome) in line for line in lines)
-    assert sum("one-language-only" in line for line in lines) == 2
+    assert sum(line.startswith("one-language-only ") for line in lines) == 2
+    assert "one-language-only: 1 unavailable, most often: why" in lines
     assert max(map(len, lines)) <= 80
 
 
@@ -209,3 +212,51 @@ def test_a_row_as_a_json_list_is_read_too(place):
     ended = place.guerdon("score", "mix.toml", "rollouts.json", "--out", "scored.jsonl")
     assert ended.returncode == 0
     assert len(place.rows("scored.jsonl")) == 3
+
+
+def test_a_term_whose_domains_fit_no_rollout_is_loudly_named(place):
+    place.write("mix.toml", LENGTH + '[rewards.math]\nuse = "echo"\ndomains = ["maths"]\n')
+    place.rollouts(some(3, domain="math"))
+    ended = place.guerdon("score", "mix.toml", "rollouts.jsonl")
+    assert ended.returncode == 0
+    said = "rewards.math: its domains (maths) fit no rollout; there are: math; did you mean 'math'?"
+    assert ended.stderr == f"warning: {said}\n"
+
+
+def test_a_slip_in_the_only_domains_is_named_in_the_error(place):
+    place.write("mix.toml", LENGTH + 'domains = ["maths"]\n')
+    place.rollouts(some(1, domain="math"))
+    complaint = place.complaint("score", "mix.toml", "rollouts.jsonl")
+    assert "no weighted term covers the 1 rollout of domain 'math'" in complaint
+    assert "did you mean 'math'?" in complaint
+
+
+def test_the_summary_says_why_there_is_no_score(place):
+    place.write("mix.toml", '[rewards.quiz]\nuse = "right"\n[rewards.length]\nuse = "slow"\nweight = 0\n')
+    truths = ["x", 3, 3, 4]
+    place.rollouts({"prompt": f"{n}", "completion": "x", "ground_truth": truth} for n, truth in enumerate(truths))
+    ended = place.guerdon("score", "mix.toml", "rollouts.jsonl")
+    assert ended.returncode == 0
+    line = next(line for line in ended.stdout.splitlines() if line.startswith("quiz: "))
+    assert line.startswith("quiz: 3 bad_ground_truth, most often: ")
+    assert "got 3" in line
+    assert "length: " not in ended.stdout
+
+
+def test_a_scoring_in_which_nothing_was_scored_fails(place):
+    place.write("mix.toml", '[rewards.quiz]\nuse = "right"\n')
+    place.rollouts([{"prompt": "p", "completion": "x", "ground_truth": 3}])
+    ended = place.guerdon("score", "mix.toml", "rollouts.jsonl", "--out", "scored.jsonl")
+    assert ended.returncode == 1
+    assert "no rollout was scored" in ended.stderr
+    assert ended.stdout.startswith("1 rollout; ")
+    assert len(place.rows("scored.jsonl")) == 1
+
+
+def test_reading_that_takes_long_shows_how_far_it_is(place, monkeypatch):
+    from guerdon.cli import progress
+
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    place.write("mix.toml", LENGTH)
+    place.rollouts(some(250))
+    assert "reading: 100\n" in place.guerdon("score", "mix.toml", "rollouts.jsonl").stderr
