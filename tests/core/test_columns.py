@@ -218,6 +218,7 @@ def test_json_is_read_to_a_depth_and_no_deeper() -> None:
 
 
 def test_numpy_values_become_json() -> None:
-    numpy = pytest.importorskip("numpy")
+    import numpy
+
     values = {"a": numpy.int64(1), "b": numpy.array([[1.5]]), 3: {numpy.float32(0.5)}, "t": (1,)}
     assert plain(values) == {"a": 1, "b": [[1.5]], "3": [0.5], "t": [1]}

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import ray
 
-ray = pytest.importorskip("ray")
 HERE = str(Path(__file__).parent)
 
 

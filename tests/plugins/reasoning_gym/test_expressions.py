@@ -1,9 +1,7 @@
 import pytest
+import sympy
 
-pytest.importorskip("reasoning_gym")
-sympy = pytest.importorskip("sympy")
-
-from guerdon_reasoning_gym.expressions import sympy_expression, whole_number  # noqa: E402
+from guerdon_reasoning_gym.expressions import sympy_expression, whole_number
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from guerdon import Mixture, Outcome, Rollout, Score, Task, Term
 from guerdon_reasoning_gym import ReasoningGym, ReasoningGymTasks
 from guerdon_reasoning_gym.reward import extract_answer
 
-pytest.importorskip("reasoning_gym")
-
 REWARD = ReasoningGym()
 WITHOUT_ANSWER = {"boxnet", "rush_hour"}
 ARITHMETIC = ("puzzle24", "countdown", "simple_integration", "intermediate_integration", "polynomial_multiplication")

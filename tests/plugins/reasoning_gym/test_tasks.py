@@ -11,8 +11,6 @@ from guerdon import GuerdonError, RunFileError, Tasks
 from guerdon.options import build
 from guerdon_reasoning_gym import ReasoningGymTasks
 
-pytest.importorskip("reasoning_gym")
-
 
 def tasks(**options: Any) -> Tasks:
     return build(Tasks, {"use": "reasoning-gym", **options}, "tasks")

@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 from guerdon import DataError, Tasks
 from guerdon.options import build
 from guerdon_tasks import DatasetTasks
-
-datasets = pytest.importorskip("datasets")
 
 ROWS = {"question": ["1+1?", "2+2?", "3+3?"], "answer": ["2", "4", "6"]}
 COLUMNS = {"prompt": "question", "ground_truth": "answer"}
