@@ -43,7 +43,8 @@ def faults(name: str, weight: Any, gate: Any, domains: Any) -> list[OptionError]
         found.append(OptionError(f"{where}.weight", f"is a number, got {weight!r}"))
     elif not abs(weight) <= LARGEST_WEIGHT:
         shown = weight if isinstance(weight, float) else "a larger one"
-        found.append(OptionError(f"{where}.weight", f"is a finite number, got {shown}", "leave it out for 1"))
+        way_out = f"the largest is {LARGEST_WEIGHT:g}; leave it out for 1"
+        found.append(OptionError(f"{where}.weight", f"is a finite number, got {shown}", way_out))
     if not isinstance(gate, bool):
         found.append(OptionError(f"{where}.gate", f"is true or false, got {gate!r}"))
     if domains is not None and (
