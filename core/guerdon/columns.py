@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from guerdon.errors import DataError
+from guerdon.errors import DataError, suggestion
 from guerdon.jsonvalues import parse
 from guerdon.types import Prompt, Rollout, Task
 
@@ -62,6 +62,11 @@ COMMON_NAMES = {
 NONE: Columns = MappingProxyType({})
 
 
+def no_column(name: str, known: Mapping[str, str]) -> tuple[str, str]:
+    """What is wrong with a name that is none of ours, and the way out."""
+    return f"'{name}' is none of guerdon's columns", suggestion(name, known)
+
+
 def task_of(row: Mapping[str, Any], where: str, mapping: Columns = NONE) -> Task:
     """The task that a row describes. `where` is the row's place, as in `tasks.jsonl:12`.
 
@@ -95,9 +100,7 @@ class _Row:
         self.where = where
         self.mapping = mapping
         for name in mapping.keys() - ROLLOUT_COLUMNS.keys():
-            close = get_close_matches(name, ROLLOUT_COLUMNS, n=1)
-            way_out = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(ROLLOUT_COLUMNS)}"
-            raise DataError(where, f"'{name}' is none of guerdon's columns", way_out)
+            raise DataError(where, *no_column(name, ROLLOUT_COLUMNS))
 
     def task(self) -> Task:
         prompt, ground_truth = self.prompt(), self.value("ground_truth")

@@ -1,5 +1,8 @@
 """One family of errors: each says where, what, and the way out."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
+
 
 class GuerdonError(Exception):
     """Anything that guerdon tells its user is wrong.
@@ -57,3 +60,11 @@ class BadGroundTruth(Exception):
 
     The rollout gets no score, unless the verifier turns out to take the same ground truth from a control.
     """
+
+
+def suggestion(wrong: str, known: Collection[str]) -> str:
+    """The way out of a misspelt name."""
+    close = get_close_matches(wrong, known, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known here: {', '.join(known)}" if known else "it takes none"

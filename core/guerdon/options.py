@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from guerdon import registry
-from guerdon.errors import GuerdonError, OptionError, RunFileError
+from guerdon.errors import GuerdonError, OptionError, RunFileError, suggestion
 from guerdon.plugs import Plug
 
 AnyPlug = TypeVar("AnyPlug", bound=Plug)
@@ -87,14 +86,6 @@ def _place(detail: Any, options: Mapping[str, Any]) -> list[str]:
             break
         place.append(str(part))
     return place
-
-
-def suggestion(wrong: str, known: list[str]) -> str:
-    """The way out of a misspelt key."""
-    close = get_close_matches(wrong, known, n=1)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"known here: {', '.join(known)}" if known else "it takes none"
 
 
 def _lower(message: str) -> str:

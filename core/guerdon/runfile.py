@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from guerdon.errors import DataError, GuerdonError, OptionError, RunFileError
+from guerdon.errors import DataError, GuerdonError, OptionError, RunFileError, suggestion
 from guerdon.mixture import Mixture
-from guerdon.options import build, suggestion
+from guerdon.options import build
 from guerdon.plugs import MIXTURE_KEYS, Plug, Policy, Reward, Sampler, Tasks, Trainer
 from guerdon.totals import Term, faults
 
@@ -58,7 +58,7 @@ def parse(table: Mapping[str, Any], path: Path, text: str) -> RunFile:
     mistakes: list[GuerdonError] = []
     for key in table:
         if key not in TOP_LEVEL:
-            mistakes.append(OptionError(key, "no such table or key", suggestion(key, list(TOP_LEVEL))))
+            mistakes.append(OptionError(key, "no such table or key", suggestion(key, TOP_LEVEL)))
     directory, seed = table.get("directory", f"runs/{path.stem}"), table.get("seed", 0)
     if not isinstance(directory, str):
         mistakes.append(OptionError("directory", f"is a path, got {directory!r}"))
@@ -124,7 +124,7 @@ def _with_mixture_keys(mistake: GuerdonError) -> GuerdonError:
     """A misspelt `weight` is reported by the plug, which cannot know it."""
     wrong = mistake.where.rsplit(".", 1)[-1]
     if mistake.what == "no such option" and not mistake.way_out.startswith("did you mean"):
-        better = suggestion(wrong, list(MIXTURE_KEYS))
+        better = suggestion(wrong, MIXTURE_KEYS)
         if better.startswith("did you mean"):
             return OptionError(mistake.where, mistake.what, better)
     return mistake

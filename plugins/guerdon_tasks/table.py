@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from guerdon import Task, Tasks
-from guerdon.columns import PRESETS, TASK_COLUMNS, Columns, task_of
+from guerdon.columns import PRESETS, TASK_COLUMNS, Columns, no_column, task_of
 
 
 class TableTasks(Tasks):
@@ -40,10 +39,7 @@ class TableTasks(Tasks):
     def _ours(cls, columns: dict[str, str]) -> dict[str, str]:
         for name in columns:
             if name not in TASK_COLUMNS:
-                close = get_close_matches(name, TASK_COLUMNS, n=1)
-                way_out = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(TASK_COLUMNS)}"
-                what = f"'{name}' is none of guerdon's columns; {way_out}"
-                raise PydanticCustomError("column", "{what}", {"what": what})
+                raise PydanticCustomError("column", "{what}", {"what": "; ".join(no_column(name, TASK_COLUMNS))})
         return columns
 
     def tasks(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Task]:

@@ -49,9 +49,8 @@ def load(file: Path, overrides: Sequence[str] | None) -> "RunFile":
 
 def columns(pairs: Sequence[str] | None) -> "Columns":
     """The mapping that `--map` asks for. Raises OptionError."""
-    from guerdon.columns import ROLLOUT_COLUMNS
+    from guerdon.columns import ROLLOUT_COLUMNS, no_column
     from guerdon.errors import OptionError
-    from guerdon.options import suggestion
 
     mapping: dict[str, str] = {}
     for pair in pairs or ():
@@ -59,10 +58,10 @@ def columns(pairs: Sequence[str] | None) -> "Columns":
         if not (ours and equals and theirs):
             raise OptionError(f"--map {pair}", "is not of the form OURS=THEIRS", "as in --map completion=response")
         if ours not in ROLLOUT_COLUMNS:
-            way_out = suggestion(ours, list(ROLLOUT_COLUMNS))
+            what, way_out = no_column(ours, ROLLOUT_COLUMNS)
             if theirs in ROLLOUT_COLUMNS:
                 way_out = f"guerdon's own name comes first: --map {theirs}={ours}"
-            raise OptionError(f"--map {pair}", f"'{ours}' is none of guerdon's columns", way_out)
+            raise OptionError(f"--map {pair}", what, way_out)
         if ours in mapping:
             raise OptionError(f"--map {pair}", f"'{ours}' is mapped twice", "leave one out")
         mapping[ours] = theirs

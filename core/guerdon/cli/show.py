@@ -28,8 +28,7 @@ def show(name: Annotated[str, typer.Argument(help="A name from `guerdon plugins`
 
 
 def _complain(found: "Registry", name: str) -> None:
-    from guerdon.errors import PluginError
-    from guerdon.options import suggestion
+    from guerdon.errors import PluginError, suggestion
 
     for (_, one), clash in found.clashes.items():
         if one == name:
