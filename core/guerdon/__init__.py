@@ -9,11 +9,13 @@ from guerdon.errors import (
     PluginError,
     RewardBroken,
     RunFileError,
+    SandboxDied,
     Unavailable,
 )
 from guerdon.hookspecs import hookimpl
 from guerdon.mixture import Mixture
 from guerdon.plugs import (
+    STDERR_BYTES,
     Budget,
     Finished,
     GroupReward,
@@ -34,6 +36,7 @@ from guerdon.totals import Term, TermScore, Total
 from guerdon.types import Outcome, Rollout, Score, Task
 
 __all__ = [
+    "STDERR_BYTES",
     "BadGroundTruth",
     "Budget",
     "DataError",
@@ -56,6 +59,7 @@ __all__ = [
     "Sampler",
     "Sampling",
     "Sandbox",
+    "SandboxDied",
     "Score",
     "Task",
     "Tasks",

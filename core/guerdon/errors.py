@@ -62,6 +62,10 @@ class BadGroundTruth(Exception):
     """
 
 
+class SandboxDied(Exception):
+    """Raised by a sandbox that ended under a running program. Who is to blame is not known: run the program again."""
+
+
 def suggestion(wrong: str, known: Collection[str]) -> str:
     """The way out of a misspelt name."""
     close = get_close_matches(wrong, known, n=1)

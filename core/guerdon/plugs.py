@@ -6,14 +6,14 @@ are its reference. Live things (models, clients, pools) are private attributes, 
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from guerdon.errors import PluginError
@@ -225,34 +225,47 @@ class Program:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use. Output beyond `output_bytes` is cut, never buffered."""
+    """What a program and all that it starts may use together. What goes beyond is ended, and `Finished.cause` says so.
+
+    `cpu_seconds` is the limit that is meant; `wall_seconds` only ends what waits for ever, and is generous, because a
+    busy machine must not fail an honest program. `output_bytes` is of standard output; more is never buffered.
+    """
 
     cpu_seconds: float = 10.0
-    wall_seconds: float = 60.0
+    wall_seconds: float = 30.0
     memory_mb: int = 512
     output_bytes: int = 1 << 20
 
 
+STDERR_BYTES = 1 << 14
+"""The last bytes of standard error that are kept. A program may write any amount there."""
+
+Cause = Literal["cpu", "wall", "memory", "output"]
+
+
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended. `cause` names the limit that ended it, or is None; `cut` says that output was cut."""
+    """How a program ended: by itself with an exit code, by a signal, or by a limit, which `cause` names.
+
+    `stdout` is what `receive` has not handed over, `stderr` the last STDERR_BYTES. `cpu_seconds` is of the program and
+    its children, `seconds` by the clock.
+    """
 
     exit_code: int | None
     signal: int | None
     stdout: bytes
     stderr: bytes
-    cut: bool
     cpu_seconds: float
     seconds: float
-    cause: str | None
+    cause: Cause | None
 
 
 class Running(ABC):
-    """A program that a sandbox has started."""
+    """A program that a sandbox has started. Any method raises SandboxDied."""
 
     @abstractmethod
     async def send(self, data: bytes) -> None:
-        """Write to its standard input."""
+        """Write to its standard input. What a program that has ended does not read is dropped."""
 
     @abstractmethod
     async def receive(self) -> bytes:
@@ -260,7 +273,7 @@ class Running(ABC):
 
     @abstractmethod
     async def finish(self) -> Finished:
-        """Close its input and wait for its end."""
+        """Close its input and wait for its end. What it has started ends with it, and cannot keep it from ending."""
 
 
 class Sandbox(Plug):
@@ -268,9 +281,28 @@ class Sandbox(Plug):
 
     kind: ClassVar[str] = "sandbox"
 
+    timeout: float = Field(10.0, gt=0)
+    """CPU seconds that one run of a program may use. By the clock it may take three times as long."""
+    memory_mb: int = Field(512, ge=64)
+    """Memory (MiB) that a program, all that it starts and the files that it writes may use together."""
+
+    @property
+    def limits(self) -> Limits:
+        """What a program may use unless whoever starts it has reasons to say otherwise."""
+        return Limits(self.timeout, 3 * self.timeout, self.memory_mb)
+
     @abstractmethod
     def start(self, program: Program, limits: Limits) -> AbstractAsyncContextManager[Running]:
-        """Start a program. Whatever is left of it ends with the context."""
+        """Start a program, as soon as there is room. Whatever is left of it ends with the context.
+
+        Nothing that one program leaves behind can be found by another. Raises Unavailable where nothing can be started.
+        """
+
+    def build(self, say: Callable[[str], None]) -> None:
+        """Make what programs are run in, such as an image; `say` takes a line of progress. Nothing by default."""
+
+    def clean(self, say: Callable[[str], None]) -> None:
+        """Remove what `build` has made and crashed runs have left behind. Nothing by default."""
 
 
 class Tasks(Plug):

@@ -48,8 +48,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> RunFile:
         raise DataError(str(path), f"is not TOML: {error}", "strings need quotes; see https://toml.io") from None
     except RecursionError:
         raise DataError(str(path), "is nested too deep", "no run file needs that") from None
-    for override in overrides:
-        _override(table, override)
+    for one in overrides:
+        override(table, one)
     return parse(table, path, text)
 
 
@@ -141,16 +141,17 @@ def _plug(kind: type[AnyPlug], table: Mapping[str, Any], mistakes: list[GuerdonE
         return None
 
 
-def _override(table: dict[str, Any], override: str) -> None:
-    path, equals, value = override.partition("=")
+def override(table: dict[str, Any], text: str) -> None:
+    """Change a table as `dotted.key=value` says; a value that is no TOML is a string. Raises OptionError."""
+    path, equals, value = text.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise OptionError(f"--set {override}", "is not of the form KEY=VALUE", "as in --set rewards.math.weight=2")
+        raise OptionError(f"--set {text}", "is not of the form KEY=VALUE", "as in --set rewards.math.weight=2")
     inner = table
     for key in keys[:-1]:
         inner = inner.setdefault(key, {})
         if not isinstance(inner, dict):
-            raise OptionError(f"--set {override}", f"'{key}' is no table")
+            raise OptionError(f"--set {text}", f"'{key}' is no table")
     try:
         parsed = tomllib.loads(f"value = {value}")
         inner[keys[-1]] = parsed["value"] if len(parsed) == 1 else value

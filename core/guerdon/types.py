@@ -101,7 +101,8 @@ class Outcome(StrEnum):
 class Score:
     """What a reward says of one rollout, and why.
 
-    `value` is a finite number, or None for no score. `evidence` is a JSON object for those who want to look closer.
+    `value` is a finite number, or None for no score. `evidence` is a JSON object for those who want to look closer; its
+    key `cheat` says how a completion tried to be paid for something else than solving the task. Runs count those.
     """
 
     value: float | None

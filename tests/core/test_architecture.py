@@ -134,8 +134,10 @@ def test_every_package_is_typed_and_lies_directly_in_its_root() -> None:
     assert all(package.name.startswith("guerdon") for package in PACKAGES if package.name != "__pycache__")
 
 
-def test_nothing_is_evaluated_or_unpickled() -> None:
+def test_nothing_is_evaluated_or_unpickled_outside_of_a_sandbox() -> None:
     for file in SOURCES:
+        if "inside" in file.parts:
+            continue  # what is in a directory of this name is only ever run in a sandbox
         calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
         names = {call.id for call in calls if isinstance(call, ast.Name)}
         assert not names & {"eval", "exec", "sympify", "parse_expr", "parse_latex"}, file

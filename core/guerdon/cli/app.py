@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from guerdon.cli import check, explain, new, plugins, score, show, streams
+from guerdon.cli import check, explain, new, plugins, sandbox, score, show, streams
 from guerdon.errors import GuerdonError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.add_typer(new.app, name="new")
 app.command("check")(check.check)
 app.command("score")(score.score)
 app.command("explain")(explain.explain)
+app.add_typer(sandbox.app, name="sandbox")
 
 
 def _show_version(wanted: bool) -> None:

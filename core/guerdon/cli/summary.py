@@ -29,6 +29,8 @@ class Column:
     seconds: "array[float]" = field(default_factory=lambda: array("d"))
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By outcome, why there is no score."""
+    cheats: int = 0
+    """Completions that were caught at being paid for something else than solving the task."""
 
     def add(self, value: float | None, outcome: str, reason: str, seconds: float | None = None) -> None:
         """Count one score."""
@@ -74,6 +76,8 @@ class Tally:
         """Count one rollout."""
         for name, term in verdict["terms"].items():
             self.terms[name].add(term["value"], term["outcome"], term["reason"], term["seconds"])
+            if "cheat" in term["evidence"]:
+                self.terms[name].cheats += 1
         value = verdict["score"]
         self.total.add(value, verdict["outcome"], verdict["reason"])
         if group is not None:
@@ -95,6 +99,9 @@ class Tally:
             to.print(self._table(to, [Outcome.SCORED, *others], with_numbers=True))
         for line in self._without_score(others):
             to.print(line)
+        for name, column in self.terms.items():
+            if column.cheats:
+                to.print(f"{printable(name)}: {counted(column.cheats, 'cheat')} found out; `explain` shows the evidence")
         if self.groups:
             to.print(self._of_groups())
 

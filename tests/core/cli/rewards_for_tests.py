@@ -14,7 +14,7 @@ from guerdon import Budget, Rollout, Sandbox, Score, Task, Tasks, Verifier, hook
 
 @hookimpl
 def register_rewards(register: Any) -> None:
-    ours = (Slow, Right, Described, Inline)
+    ours = (Slow, Right, Described, Inline, Caught)
     for reward in (*ours, hostile.HostileWithCanonical, hostile.Echo, hostile.Longest, hostile.Unopenable):
         register(reward)
 
@@ -41,6 +41,15 @@ class Slow(Verifier):
     def verify(self, rollout: Rollout) -> Score:
         time.sleep(float(os.environ.get("SECONDS", "0")))
         return Score(float(len(rollout.completion)), f"{len(rollout.completion)} characters")
+
+
+class Caught(Verifier):
+    """Takes everybody for a cheat."""
+
+    name: ClassVar[str] = "caught"
+
+    def verify(self, rollout: Rollout) -> Score:
+        return Score(0.0, "a cheat", evidence={"cheat": "it looked at me"})
 
 
 class Right(Verifier):

@@ -192,7 +192,7 @@ def test_the_table_fits_a_narrow_terminal(place):
     tally = Tally(["one-language-only"])
     for outcome in Outcome:
         value = 1.0 if outcome is Outcome.SCORED else None
-        term = {"value": value, "outcome": str(outcome), "reason": "why", "seconds": 0.001}
+        term = {"value": value, "outcome": str(outcome), "reason": "why", "seconds": 0.001, "evidence": {}}
         tally.add(
             {"score": value, "outcome": str(outcome), "reason": "why", "terms": {"one-language-only": term}}, None
         )
@@ -204,6 +204,13 @@ def test_the_table_fits_a_narrow_terminal(place):
     assert sum(line.startswith("one-language-only ") for line in lines) == 2
     assert "one-language-only: 1 unavailable, most often: why" in lines
     assert max(map(len, lines)) <= 80
+
+
+def test_cheats_that_were_found_out_are_counted(place):
+    place.rollouts(some(3))
+    place.write("mix.toml", '[rewards.honesty]\nuse = "caught"\n')
+    ended = place.guerdon("score", "mix.toml", "rollouts.jsonl", "--out", "scored.jsonl")
+    assert "honesty: 3 cheats found out" in ended.stdout
 
 
 def test_a_row_as_a_json_list_is_read_too(place):

@@ -1,20 +1,4 @@
-"""The contracts of guerdon, for the tests of plugin authors.
-
-    from guerdon import Rollout, Task
-    from guerdon.testing import check_reward
-    from guerdon_rhyme import Rhyme
-
-    TASK = Task("1", "Write a couplet.")
-
-    def test_it_pays_for_rhymes():
-        check_reward(
-            Rhyme(letters=2),
-            right=[Rollout(TASK, "I sat\\nwith a cat")],
-            wrong=[Rollout(TASK, "I sat\\nwith a dog"), Rollout(TASK, "I sat")],
-        )
-
-What is broken is said by an AssertionError, with what to do about it.
-"""
+"""The contract of a reward."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -23,6 +7,7 @@ from dataclasses import replace
 from guerdon.judging import judge
 from guerdon.mixture import Mixture
 from guerdon.plugs import GroupReward, Reward, Verifier, opened
+from guerdon.testing.describing import check_description, check_round_trip
 from guerdon.totals import Term
 from guerdon.types import Outcome, Rollout, Score, Task
 
@@ -56,8 +41,8 @@ def check_reward(reward: Reward, right: Sequence[Rollout], wrong: Sequence[Rollo
     """
     if not right:
         raise AssertionError("right=[] proves nothing: give at least one rollout that earns what it should")
-    _check_description(reward)
-    _check_round_trip(reward)
+    check_description(reward)
+    check_round_trip(reward)
     rollouts = [*right, *wrong]
     here = asyncio.run(_score_here(reward, rollouts))
     with Mixture([Term("checked", reward)], workers=1) as mixture:
@@ -71,28 +56,6 @@ def check_reward(reward: Reward, right: Sequence[Rollout], wrong: Sequence[Rollo
     _check_scored(zip(map(_shown, rollouts), there, strict=True))
     _check_scored(zip(hostile, scores, strict=True))
     _check_order(reward, list(zip(rollouts, there, strict=True)), len(right))
-
-
-def _check_description(reward: Reward) -> None:
-    cls = type(reward)
-    if not isinstance(getattr(cls, "name", None), str):
-        raise AssertionError(f'{cls.__name__} has no name: write `name: ClassVar[str] = "…"`')
-    if not (cls.__doc__ or "").strip():
-        raise AssertionError(f"{cls.__name__} has no docstring: `guerdon plugins` shows its first line")
-    for name, field in cls.model_fields.items():
-        if not field.description:
-            raise AssertionError(f"{cls.__name__}.{name} is not documented: write a docstring below it, its manual")
-
-
-def _check_round_trip(reward: Reward) -> None:
-    cls = type(reward)
-    options = reward.model_dump(mode="json")
-    back = cls.model_validate_json(reward.model_dump_json())
-    if back.model_dump(mode="json") != options:
-        raise AssertionError(
-            f"{cls.__name__} does not survive a run file: {options} comes back as {back.model_dump(mode='json')}; "
-            "keep to options that JSON can say"
-        )
 
 
 async def _score_here(reward: Reward, rollouts: Sequence[Rollout]) -> list[Score]:
