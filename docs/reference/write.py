@@ -51,7 +51,8 @@ EXIT_CODES = [
     "| code | |",
     "|---|---|",
     "| 0 | done |",
-    "| 1 | `plugins`: something cannot be used; `check`: a task fails; `score`: not one rollout was scored |",
+    "| 1 | `plugins`: something cannot be used; `check`: a task fails; `sandbox check`: a promise is broken; "
+    "`score`: not one rollout was scored |",
     "| 2 | a mistake in the arguments, files or plugins, named on stderr; or output that cannot be written |",
     "| 130 | interrupted; `score --out` keeps what is scored, and says how to go on |",
     "| 141 | whoever read standard output stopped early |",

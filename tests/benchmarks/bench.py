@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 
+from code_bench import code_lines
 from language_bench import language_lines
 from math_bench import math_lines
 from overhead_bench import overhead_lines
@@ -23,6 +24,7 @@ def main() -> None:
     parts = {
         "math": lambda: math_lines(peers),
         "language": lambda: language_lines(peers),
+        "code": code_lines,
         "overhead": overhead_lines,
         "start": start_lines,
     }
