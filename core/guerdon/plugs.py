@@ -227,8 +227,9 @@ class Program:
 class Limits:
     """What a program and all that it starts may use together. What goes beyond is ended, and `Finished.cause` says so.
 
-    `cpu_seconds` is the limit that is meant; `wall_seconds` only ends what waits for ever, and is generous, because a
-    busy machine must not fail an honest program. `output_bytes` is of standard output; more is never buffered.
+    `cpu_seconds` is the limit that is meant; `wall_seconds` only ends what waits for ever. A busy machine must not fail
+    an honest program, so time in which it could have run but got no core should not count as waiting. `output_bytes` is
+    of standard output; more is never buffered.
     """
 
     cpu_seconds: float = 10.0
@@ -248,7 +249,7 @@ class Finished:
     """How a program ended: by itself with an exit code, by a signal, or by a limit, which `cause` names.
 
     `stdout` is what `receive` has not handed over, `stderr` the last STDERR_BYTES. `cpu_seconds` is of the program and
-    its children, `seconds` by the clock.
+    its children, `seconds` by the clock, with or without the time in which a busy machine gave it no core.
     """
 
     exit_code: int | None

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from guerdon import Finished, GuerdonError, Limits, Program, Running, SandboxDied
 from guerdon_docker import bundle
-from guerdon_docker.inside.frames import END, FINISHED, INPUT, KILL, OUTPUT, READY, RUN, frame, packed, take, unpacked
+from guerdon_docker.inside.frames import (
+    END,
+    FINISHED,
+    INPUT,
+    KILL,
+    MOST_BUSY,
+    OUTPUT,
+    READY,
+    RUN,
+    frame,
+    packed,
+    take,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -124,7 +137,7 @@ class Box(Running):
             "wall_seconds": limits.wall_seconds,
             "output_bytes": limits.output_bytes,
         }
-        self.deadline = asyncio.get_running_loop().time() + limits.wall_seconds + FAREWELL_SECONDS
+        self.deadline = asyncio.get_running_loop().time() + MOST_BUSY * limits.wall_seconds + FAREWELL_SECONDS
         self.stream.write(frame(RUN, number, packed(facts, b"".join(program.files.values()))))
 
     async def send(self, data: bytes) -> None:

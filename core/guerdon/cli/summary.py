@@ -101,7 +101,9 @@ class Tally:
             to.print(line)
         for name, column in self.terms.items():
             if column.cheats:
-                to.print(f"{printable(name)}: {counted(column.cheats, 'cheat')} found out; `explain` shows the evidence")
+                to.print(
+                    f"{printable(name)}: {counted(column.cheats, 'cheat')} found out; `explain` shows the evidence"
+                )
         if self.groups:
             to.print(self._of_groups())
 

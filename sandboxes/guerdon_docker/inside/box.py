@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from guerdon_docker.inside import accounts, interpreter, seccomp
 from guerdon_docker.inside.accounts import Accounts
-from guerdon_docker.inside.frames import unpacked
+from guerdon_docker.inside.frames import MOST_BUSY, unpacked
 
 WORK = "/tmp/work"
 ENVIRONMENT = {
@@ -31,8 +31,11 @@ THREAD_STACK = 64 << 20
 
 _CLONE_NEW = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
 """Mount, uts, ipc, pid and net."""
+BUSY_AFTER = 0.1
+"""Seconds after which it matters whether the machine was busy."""
 REPORT = struct.Struct("<cid")
-"""How a program ended, its status as waitpid(2) gives it, and its seconds by the clock."""
+"""How a program ended, its status as waitpid(2) gives it, and its seconds by the clock while it had a core or waited
+for something else than a core."""
 ENDED, CPU, WALL, FAILED = b"e", b"c", b"w", b"f"
 """By itself; at one of its limits; or never begun, and then text follows that says why."""
 
@@ -119,23 +122,34 @@ def _mount(source: str, target: str, kind: "str | None", flags: int, options: st
 def _watch(program: int, all_: Furniture, cpu_seconds: float, wall_seconds: float) -> bytes:
     """Wait for the program's end or for its limits, and reap what else dies here."""
     started, before = time.monotonic(), all_.accounts.cpu()
-    used = 0.0
+    used = seconds = 0.0
     while True:
         # No program can use up its time sooner than on all cores at once.
-        pause = max((cpu_seconds - used) / all_.cores, 0.02)
-        signal.sigtimedwait((signal.SIGCHLD,), max(min(pause, started + wall_seconds - time.monotonic()), 0))
+        pause = max(min((cpu_seconds - used) / all_.cores, wall_seconds - seconds), 0.02)
+        signal.sigtimedwait((signal.SIGCHLD,), pause)
+        seconds = time.monotonic() - started
+        if seconds > BUSY_AFTER:
+            seconds = max(seconds - _queued_seconds(program), seconds / MOST_BUSY)
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == program:
-                return REPORT.pack(ENDED, status, time.monotonic() - started)
+                return REPORT.pack(ENDED, status, seconds)
             if pid == 0:
                 break
         used = accounts.cpu_seconds(all_.accounts.cpu()) - accounts.cpu_seconds(before)
-        seconds = time.monotonic() - started
         if used >= cpu_seconds:
             return REPORT.pack(CPU, 0, seconds)
         if seconds >= wall_seconds:
             return REPORT.pack(WALL, 0, seconds)
+
+
+def _queued_seconds(program: int) -> float:
+    """How long the program could have run and got no core, the machine being busy. 0 if the kernel does not say."""
+    try:
+        with open(f"/proc/{program}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _become(control: socket.socket, streams: "tuple[int, int, int]", all_: Furniture) -> NoReturn:

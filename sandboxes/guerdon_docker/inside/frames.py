@@ -10,6 +10,9 @@ from collections.abc import Mapping
 RUN, INPUT, END, KILL = b"R", b"I", b"E", b"K"
 READY, OUTPUT, FINISHED = b"Y", b"O", b"F"
 
+MOST_BUSY = 3.0
+"""A program may take this many times its wall-clock limit where a busy machine gives it no core."""
+
 _HEAD = struct.Struct("<cII")
 _LENGTH = struct.Struct("<I")
 

@@ -12,7 +12,20 @@ import time
 
 from guerdon_docker.inside import box, zygote
 from guerdon_docker.inside.accounts import Accounts, cpu_seconds
-from guerdon_docker.inside.frames import END, FINISHED, INPUT, KILL, OUTPUT, READY, RUN, frame, packed, take, unpacked
+from guerdon_docker.inside.frames import (
+    END,
+    FINISHED,
+    INPUT,
+    KILL,
+    MOST_BUSY,
+    OUTPUT,
+    READY,
+    RUN,
+    frame,
+    packed,
+    take,
+    unpacked,
+)
 
 CHUNK = 1 << 16
 STDERR_BYTES = 1 << 14
@@ -91,7 +104,7 @@ class Box:
         self.output_left = int(facts["output_bytes"])  # type: ignore[call-overload]
         self.cpu_seconds = float(facts["cpu_seconds"])  # type: ignore[arg-type]
         self.wall_seconds = float(facts["wall_seconds"])  # type: ignore[arg-type]
-        self.deadline = time.monotonic() + self.wall_seconds + GRACE_SECONDS
+        self.deadline = time.monotonic() + MOST_BUSY * self.wall_seconds + GRACE_SECONDS
         self.request = packed({**facts, "user": FIRST_USER + secrets.randbelow(USERS)}, body)
         self.input = bytearray()
         self.input_ended = False
