@@ -142,7 +142,11 @@ class Box(Running):
 
     async def send(self, data: bytes) -> None:
         self.stream.write(frame(INPUT, self.number, data))
-        await self.stream.drained()
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                await self.stream.drained()
+        except TimeoutError:
+            raise self._dead("the container takes no input any more") from None
 
     async def receive(self) -> bytes:
         while not self.output and self.finished is None:
@@ -178,24 +182,24 @@ class Box(Running):
             async with asyncio.timeout_at(self.deadline):
                 kind, number, payload = await self.stream.frames.get()
         except TimeoutError:
-            self.container.healthy = False
-            raise SandboxDied("the container does not answer any more") from None
+            raise self._dead("the container does not answer any more") from None
         if not kind:
-            self.container.healthy = False
             self.stream.frames.put_nowait((kind, number, payload))  # for whoever asks next
-            raise SandboxDied(f"the container ended under the program {self.stream.said()}".rstrip())
+            raise self._dead(f"the container ended under the program {self.stream.said()}".rstrip())
         if number != self.number:
-            self.container.healthy = False
-            raise SandboxDied(f"run {number} answered when run {self.number} was asked")
+            raise self._dead(f"run {number} answered when run {self.number} was asked")
         if kind == OUTPUT:
             self.output += payload
         elif kind == FINISHED:
             self._finish(*unpacked(payload))
 
+    def _dead(self, why: str) -> SandboxDied:
+        self.container.healthy = False
+        return SandboxDied(why)
+
     def _finish(self, facts: dict[str, Any], stderr: bytes) -> None:
         if facts["error"] is not None:
-            self.container.healthy = False
-            raise SandboxDied(f"the box could not be made: {facts['error']}")
+            raise self._dead(f"the box could not be made: {facts['error']}")
         if facts["killed_for_memory"]:
             self.container.healthy = False  # nobody knows whom else the kernel has killed
         self.finished = Finished(

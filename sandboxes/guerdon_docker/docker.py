@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from guerdon import GuerdonError, Limits, Program, Running, Sandbox
+from guerdon import GuerdonError, Limits, Program, Running, Sandbox, SandboxDied, Unavailable
 from guerdon_docker import image as images
-from guerdon_docker.pool import Pool
+from guerdon_docker.pool import WAY_OUT, Pool
 
 
 class Docker(Sandbox):
@@ -37,11 +37,20 @@ class Docker(Sandbox):
     _pool: Pool | None = PrivateAttr(None)
 
     async def open(self) -> None:
-        """Start the containers. Raises GuerdonError if no engine answers, or the image is missing."""
+        """Start the containers. Raises GuerdonError if no engine answers, or nothing can be run there."""
         client = images.connect()
         images.check_there(client, self.image)
         pool = Pool(self, client)
         await pool.open()
+        try:
+            # Once, or an engine that cannot keep a program in would be taken for programs that all fail.
+            async with pool.run(Program({"main.py": b"print(6 * 7)"}, ("python3", "main.py")), self.limits) as running:
+                said = (await running.finish()).stdout
+            if said != b"42\n":
+                raise SandboxDied(f"a trivial program printed {said!r}")
+        except (SandboxDied, Unavailable) as error:
+            await pool.close()
+            raise GuerdonError("docker", f"programs cannot be run here: {error}", WAY_OUT) from error
         self._pool = pool
 
     async def close(self) -> None:

@@ -30,6 +30,8 @@ class Pool:
         self.size = options.size or len(os.sched_getaffinity(0))
         self.free = asyncio.Semaphore(self.size)
         self.idle: list[Container] = []
+        self.containers: set[Container] = set()
+        """The idle ones, and those in which something runs."""
         self.away_since: float | None = None
         """When a container could not be started for the first time since one could."""
         self.leaving: set[asyncio.Task[None]] = set()
@@ -37,7 +39,7 @@ class Pool:
     async def open(self) -> None:
         """Start every container."""
         started = await asyncio.gather(*(self._start() for _ in range(self.size)), return_exceptions=True)
-        self.idle = [one for one in started if isinstance(one, Container)]
+        self.idle = list(self.containers)
         for one in started:
             if isinstance(one, BaseException):
                 await self.close()
@@ -46,10 +48,10 @@ class Pool:
                 raise GuerdonError("docker", f"no container can be started: {one}", WAY_OUT) from one
 
     async def close(self) -> None:
-        """Remove every container."""
-        for container in self.idle:
-            self._discard(container)
+        """Remove every container, and with it what still runs there."""
         self.idle.clear()
+        for container in list(self.containers):
+            self._discard(container)
         if self.leaving:
             await asyncio.wait(self.leaving)
 
@@ -64,10 +66,10 @@ class Pool:
                 async with container.run(program, limits) as box:
                     yield box
             finally:
-                if container.healthy and container.runs < self.options.runs_per_container:
-                    self.idle.append(container)
-                else:
+                if not container.healthy or container.runs >= self.options.runs_per_container:
                     self._discard(container)
+                elif container in self.containers:  # or the pool was closed in the meantime
+                    self.idle.append(container)
 
     async def _container(self) -> Container:
         while self.idle:
@@ -90,15 +92,20 @@ class Pool:
 
     async def _start(self) -> Container:
         options = self.options
-        return await Container.start(
+        container = await Container.start(
             self.client,
             image=options.image,
             runtime=options.runtime,
             memory_mb=options.memory_mb,
             disk_mb=options.disk_mb,
         )
+        self.containers.add(container)
+        return container
 
     def _discard(self, container: Container) -> None:
+        if container not in self.containers:
+            return
+        self.containers.discard(container)
         task = asyncio.create_task(container.remove())
         self.leaving.add(task)
         task.add_done_callback(self.leaving.discard)

@@ -15,6 +15,7 @@ from guerdon_process import Process
 
 
 @pytest.mark.slow
+@pytest.mark.docker
 @pytest.mark.parametrize("size", [1, 2])
 def test_docker_keeps_every_promise(size: int) -> None:
     kept: list[str] = []

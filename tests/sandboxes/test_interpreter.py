@@ -48,6 +48,13 @@ SCRIPTS = {
     "a destructor in a cycle": (
         "class A:\n    def __del__(self):\n        print('gone')\na = A()\na.me = a\ndel a\nprint('here')"
     ),
+    "a destructor that needs a global": (
+        "import sys\nname = 'x'\nclass A:\n    def __del__(self):\n        print('gone', name, len([1]), sys is None)\na = A()"
+    ),
+    "destructors in order": (
+        "class A:\n    def __init__(self, n): self.n = n\n    def __del__(self): print(self.n)\na, _b, c = A('a'), A('b'), A('c')"
+    ),
+    "input with carriage returns": "import sys\nprint(ascii(sys.stdin.read()))\nprint('a\\r\\nb')",
     "an open file": "f = open(1, 'w', closefd=False)\nf.write('written')\n",
     "an open file in a cycle": "class A: pass\na = A()\na.f = open(1, 'w', closefd=False)\na.a = a\na.f.write('w')",
     "stdout replaced": "import io, sys\nsys.stdout = io.TextIOWrapper(io.FileIO(1, 'w', closefd=False))\nprint('x')",
@@ -89,7 +96,7 @@ SCRIPTS = {
 }
 ADDRESS = re.compile(rb"0x[0-9a-f]+")
 FILES = {"neighbour.py": b"answer = 42"}
-INPUT = b"one two\nthree\n\xff\n"
+INPUT = b"one two\r\nthree\n\xff\n"
 
 
 @pytest.fixture(scope="module")

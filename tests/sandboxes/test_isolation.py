@@ -14,6 +14,8 @@ from guerdon import Finished, Limits, Program
 from guerdon.plugs import opened
 from guerdon_docker import Docker
 
+pytestmark = pytest.mark.docker
+
 Ran = Callable[..., Finished]
 LIMITS = Limits(cpu_seconds=5, wall_seconds=30, memory_mb=256)
 SECRET = "marmalade-" + "4711"

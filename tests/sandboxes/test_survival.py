@@ -32,7 +32,7 @@ from guerdon.plugs import opened
 from guerdon_code import UnitTests
 from guerdon_docker import Docker
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 LIMITS = Limits(cpu_seconds=5, wall_seconds=20, memory_mb=128)
 SLOW = "import time\na = int(input())\ntime.sleep(0.2)\nprint(a * a)\n"

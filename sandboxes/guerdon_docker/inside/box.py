@@ -156,30 +156,30 @@ def _become(control: socket.socket, streams: "tuple[int, int, int]", all_: Furni
     """Furnish the box, give up all that root has, and become the program."""
     try:
         facts, body = unpacked(_request(control))
-        _furnish(all_.disk_mb)
         command = [str(one) for one in facts["command"]]  # type: ignore[attr-defined]
         is_python = command[0] in ("python3", "python") and len(command) > 1 and not command[1].startswith("-")
-    except BaseException as error:
-        control.send(REPORT.pack(FAILED, 0, 0) + f"{type(error).__name__}: {error}".encode())
-        os._exit(126)
-    try:
-        os.setsid()
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        _limit(float(facts["cpu_seconds"]), STACK if is_python else THREAD_STACK)  # type: ignore[arg-type]
         user = int(facts["user"])  # type: ignore[call-overload]
+        _furnish(all_.disk_mb)
+        os.setsid()
+        _limit(float(facts["cpu_seconds"]), STACK if is_python else THREAD_STACK)  # type: ignore[arg-type]
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # or /dev/stdin could not be opened
+        all_.filter.install(libc)
+    except BaseException as error:
+        control.send(REPORT.pack(FAILED, 0, 0) + f"{type(error).__name__}: {error}".encode())
+        os._exit(126)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, 1 << 20)
+    try:
         os.umask(0o022)
         _unpack(facts["files"], body)  # type: ignore[arg-type]
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        all_.filter.install(libc)
     except BaseException as error:
-        os.write(2, f"the sandbox could not start it: {type(error).__name__}: {error}\n".encode())
+        os.write(2, f"its files do not fit: {type(error).__name__}: {error}\n".encode())
         os._exit(126)
     if is_python:
         interpreter.run(command[1:])

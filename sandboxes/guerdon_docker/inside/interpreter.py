@@ -33,7 +33,8 @@ def run(arguments: "list[str]") -> NoReturn:
     atexit._run_exitfuncs()
     if not _written_out():
         code = _UNWRITTEN
-    _finalize(main)
+    del main, sys.modules["__main__"]
+    _finalize()
     if code == _INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
@@ -79,7 +80,7 @@ def make_streams() -> None:
         (2, "stderr", "w", "backslashreplace"),
     ):
         raw = open(number, mode + "b", closefd=False)  # noqa: SIM115  # they stay open for the program's life
-        stream = io.TextIOWrapper(raw, "utf-8", errors, line_buffering=name == "stderr")
+        stream = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", line_buffering=name == "stderr")
         stream.mode = mode  # type: ignore[misc]
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
@@ -95,13 +96,12 @@ def _written_out() -> bool:
     return True
 
 
-def _finalize(main: types.ModuleType) -> None:
+def _finalize() -> None:
     """What the end of an interpreter does that a program can see: destructors run, and open files are written out."""
     streams = [sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__]
     try:
         _flush_all()  # first, because the collector closes the files of a cycle in any order
-        main.__dict__.clear()
-        gc.collect()
+        gc.collect()  # the program's module is part of a cycle now, and its destructors still see its globals
         _flush_all()
     except BaseException:
         pass

@@ -29,7 +29,7 @@ from guerdon_docker.inside.frames import (
 
 CHUNK = 1 << 16
 STDERR_BYTES = 1 << 14
-FIRST_USER, USERS = 1 << 20, 1 << 30
+FIRST_USER, LAST_USER = 1 << 20, 1 << 30
 """The kernel counts processes by user, over all containers: a user is drawn at random for every run."""
 GRACE_SECONDS = 2.0
 """How long after its wall-clock limit the first process of a box is believed to be alive."""
@@ -105,7 +105,7 @@ class Box:
         self.cpu_seconds = float(facts["cpu_seconds"])  # type: ignore[arg-type]
         self.wall_seconds = float(facts["wall_seconds"])  # type: ignore[arg-type]
         self.deadline = time.monotonic() + MOST_BUSY * self.wall_seconds + GRACE_SECONDS
-        self.request = packed({**facts, "user": FIRST_USER + secrets.randbelow(USERS)}, body)
+        self.request = packed({**facts, "user": _any_user()}, body)
         self.input = bytearray()
         self.input_ended = False
         self.stderr = bytearray()
@@ -255,6 +255,15 @@ class Box:
             "error": self.report[box.REPORT.size :].decode() if how == box.FAILED else None,
         }
         return packed(facts, bytes(self.stderr))
+
+
+def _any_user() -> int:
+    """One that nobody has been, as good as certainly; of those that a rootless engine has, where it is one."""
+    with open("/proc/self/uid_map") as file:
+        last = max(int(first) + int(count) - 1 for first, _, count in map(str.split, file))
+    if last < LAST_USER:
+        return 1 + secrets.randbelow(last)
+    return FIRST_USER + secrets.randbelow(LAST_USER - FIRST_USER)
 
 
 def _await_ready(channel: socket.socket) -> None:

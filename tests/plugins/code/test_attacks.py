@@ -21,7 +21,7 @@ import pytest
 from guerdon import Mixture, Outcome, Rollout, Score, Task, Term
 from guerdon_code import UnitTests
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
 HERE = Path(__file__).parent
 CORPUS = HERE.parents[1] / "corpora" / "code" / "attacks_dev.jsonl"
