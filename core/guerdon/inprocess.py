@@ -22,7 +22,7 @@ class InProcess:
     def __init__(self, reward: Reward) -> None:
         self.reward = reward
         self.asynchronous = reward.is_async()
-        self.free = asyncio.Semaphore(reward.concurrency)
+        self.free = asyncio.Semaphore(reward.at_once())
 
     async def judge(self, units: Sequence[Unit]) -> list[Verdict]:
         """The verdicts on these units, in order."""

@@ -5,6 +5,7 @@ are its reference. Live things (models, clients, pools) are private attributes, 
 """
 
 import inspect
+import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -167,6 +168,10 @@ class Reward(Plug):
         """Whether it is written with `async def`, and so runs on the mixture's loop."""
         return cls.isolation != "resident"
 
+    def at_once(self) -> int:
+        """How many judgings of an `async def` reward run at the same time: `concurrency`, unless its options say."""
+        return self.concurrency
+
     def canonical(self, task: Task) -> str | None:
         """A completion that must earn 1 for this task, made from its ground truth; None if there is no such thing.
 
@@ -286,6 +291,11 @@ class Sandbox(Plug):
     """CPU seconds that one run of a program may use. By the clock it may take three times as long."""
     memory_mb: int = Field(512, ge=64)
     """Memory (MiB) that a program, all that it starts and the files that it writes may use together."""
+
+    @property
+    def places(self) -> int:
+        """How many programs run at the same time; more than that wait. One a core unless a sandbox says otherwise."""
+        return len(os.sched_getaffinity(0))
 
     @property
     def limits(self) -> Limits:

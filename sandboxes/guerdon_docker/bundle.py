@@ -7,6 +7,8 @@ MODULES = ("frames", "seccomp", "accounts", "interpreter", "box", "zygote", "sup
 
 _START = """
 import sys, types
+if sys.version_info < (3, 11):
+    sys.exit("the image's python3 is older than 3.11")
 for name in ("guerdon_docker", "guerdon_docker.inside"):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = []

@@ -36,22 +36,36 @@ class Docker(Sandbox):
 
     _pool: Pool | None = PrivateAttr(None)
 
+    @property
+    def places(self) -> int:
+        """Its containers."""
+        return self.size or super().places
+
     async def open(self) -> None:
         """Start the containers. Raises GuerdonError if no engine answers, or nothing can be run there."""
         client = images.connect()
-        images.check_there(client, self.image)
         pool = Pool(self, client)
-        await pool.open()
         try:
-            # Once, or an engine that cannot keep a program in would be taken for programs that all fail.
-            async with pool.run(Program({"main.py": b"print(6 * 7)"}, ("python3", "main.py")), self.limits) as running:
-                said = (await running.finish()).stdout
-            if said != b"42\n":
-                raise SandboxDied(f"a trivial program printed {said!r}")
-        except (SandboxDied, Unavailable) as error:
+            images.check_there(client, self.image)
+            images.check_limits(client)
+            await pool.open()
+            await self._try(pool)
+        except BaseException:
             await pool.close()
-            raise GuerdonError("docker", f"programs cannot be run here: {error}", WAY_OUT) from error
+            client.close()
+            raise
         self._pool = pool
+
+    async def _try(self, pool: Pool) -> None:
+        """Run a program once, or an engine that cannot keep one in would be taken for programs that all fail."""
+        program = Program({"main.py": b"print(6 * 7)"}, ("python3", "main.py"))
+        try:
+            async with pool.run(program, self.limits) as running:
+                said = (await running.finish()).stdout
+        except (SandboxDied, Unavailable) as error:
+            raise GuerdonError("docker", f"programs cannot be run here: {error}", WAY_OUT) from error
+        if said != b"42\n":
+            raise GuerdonError("docker", f"a trivial program printed {said!r}", WAY_OUT)
 
     async def close(self) -> None:
         """Remove the containers."""

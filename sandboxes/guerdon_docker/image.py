@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guerdon import GuerdonError
-from guerdon_docker.container import LABEL
+from guerdon_docker.creation import LABEL
 
 if TYPE_CHECKING:
     import docker
@@ -50,8 +50,19 @@ def check_there(client: "docker.DockerClient", image: str) -> None:
     """Raise GuerdonError, with the way out, if the engine has no such image."""
 
     if _find(client, image) is None:
-        way_out = "`guerdon sandbox build` makes it" if image == IMAGE else f"build it, or `docker pull {image}`"
+        build = "guerdon sandbox build" + ("" if image == IMAGE else f" --set image={image}")
+        way_out = f"`{build}` makes it, unless it is to come from elsewhere"
         raise GuerdonError("docker", f"the image '{image}' is not there", way_out)
+
+
+def check_limits(client: "docker.DockerClient") -> None:
+    """Raise GuerdonError if the engine cannot limit containers: it would only warn, and run them without a limit."""
+    facts = client.info()
+    lacking = [name for name in ("MemoryLimit", "SwapLimit", "PidsLimit") if not facts.get(name)]
+    if lacking:
+        what = f"the engine cannot limit containers: `docker info` says no {', '.join(lacking)}"
+        way_out = "see to its control groups: delegate them to a rootless engine, or boot with `swapaccount=1`"
+        raise GuerdonError("docker", what, way_out)
 
 
 def build(client: "docker.DockerClient", image: str, base: str, say: Callable[[str], None]) -> None:

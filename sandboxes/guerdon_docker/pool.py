@@ -1,7 +1,6 @@
 """Warm containers: as many as programs may run at the same time, each replaced when it is worn or unwell."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 30.0
 """How long an engine may be away, as it is when it is restarted, before nothing can be said of a program."""
+LEAST_PATIENCE_SECONDS = 2.0
 RETRY_SECONDS = 0.25
 WAY_OUT = "see what the engine says of it, and whether its image and runtime are right: `guerdon sandbox check`"
 
@@ -27,18 +27,18 @@ class Pool:
     def __init__(self, options: "Docker", client: "DockerClient") -> None:
         self.options = options
         self.client = client
-        self.size = options.size or len(os.sched_getaffinity(0))
-        self.free = asyncio.Semaphore(self.size)
+        self.free = asyncio.Semaphore(options.places)
         self.idle: list[Container] = []
         self.containers: set[Container] = set()
         """The idle ones, and those in which something runs."""
+        self.closed = False
         self.away_since: float | None = None
         """When a container could not be started for the first time since one could."""
         self.leaving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Start every container."""
-        started = await asyncio.gather(*(self._start() for _ in range(self.size)), return_exceptions=True)
+        started = await asyncio.gather(*(self._start() for _ in range(self.options.places)), return_exceptions=True)
         self.idle = list(self.containers)
         for one in started:
             if isinstance(one, BaseException):
@@ -49,6 +49,7 @@ class Pool:
 
     async def close(self) -> None:
         """Remove every container, and with it what still runs there."""
+        self.closed = True
         self.idle.clear()
         for container in list(self.containers):
             self._discard(container)
@@ -72,19 +73,25 @@ class Pool:
                     self.idle.append(container)
 
     async def _container(self) -> Container:
+        if self.closed:
+            raise GuerdonError("docker", "was closed before the program's turn came", "await what you start")
         while self.idle:
             container = self.idle.pop()
             if container.alive:
                 return container
             self._discard(container)
         while True:
+            # The patience is the pool's: once it is at its end, the others that wait are told nearly at once.
+            began = self.away_since or time.monotonic()
+            left = began + PATIENCE_SECONDS - time.monotonic()
             try:
-                container = await self._start()
+                async with asyncio.timeout(max(left, LEAST_PATIENCE_SECONDS)):
+                    container = await self._start()
             except Exception as error:
-                # The patience is the pool's: once it is at its end, the others that wait are told at once.
-                self.away_since = self.away_since or time.monotonic()
-                if time.monotonic() > self.away_since + PATIENCE_SECONDS or _is_final(error):
-                    raise Unavailable(f"no container can be started: {error}") from error
+                self.away_since = began
+                if left < LEAST_PATIENCE_SECONDS or _is_final(error):
+                    said = str(error) or "the engine does not answer"
+                    raise Unavailable(f"no container can be started: {said}") from error
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self.away_since = None
@@ -100,6 +107,8 @@ class Pool:
             disk_mb=options.disk_mb,
         )
         self.containers.add(container)
+        if self.closed:
+            self._discard(container)
         return container
 
     def _discard(self, container: Container) -> None:

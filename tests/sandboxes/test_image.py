@@ -12,7 +12,7 @@ import pytest
 
 from guerdon import GuerdonError
 from guerdon_docker import image as images
-from guerdon_docker.container import LABEL
+from guerdon_docker.creation import LABEL
 
 COMPLETE = "guerdon-sandbox"
 """A base that has everything, so that no test needs a network."""
@@ -105,7 +105,8 @@ def test_a_base_that_is_nowhere_is_an_error(client, image):
 @pytest.mark.docker
 def test_a_missing_image_is_an_error_with_the_way_out(client, image):
     with pytest.raises(
-        GuerdonError, match=rf"docker: the image '{image}' is not there; build it, or `docker pull {image}`"
+        GuerdonError,
+        match=rf"docker: the image '{image}' is not there; `guerdon sandbox build --set image={image}` makes it",
     ):
         images.check_there(client, image)
 

@@ -55,6 +55,16 @@ SCRIPTS = {
         "class A:\n    def __init__(self, n): self.n = n\n    def __del__(self): print(self.n)\na, _b, c = A('a'), A('b'), A('c')"
     ),
     "input with carriage returns": "import sys\nprint(ascii(sys.stdin.read()))\nprint('a\\r\\nb')",
+    "an object that lies about its class": (
+        "class A:\n    @property\n    def __class__(self):\n        print('asked')\n        raise ValueError\na = A()\n"
+        "f = open(1, 'w', closefd=False)\nf.write('written')"
+    ),
+    "a stream of its own that is never closed": (
+        "import io\nclass S(io.StringIO):\n    def flush(self):\n        print('flushed')\ns = S()\ns.write('x')"
+    ),
+    "a huge exit code": "import sys\nsys.exit(2 ** 70)",
+    "the names of its streams": "import sys\nprint(sys.stdin.name, sys.stdout, sys.stderr.name)",
+    "annotations of its own": "x: int = 3\nprint(__annotations__)",
     "an open file": "f = open(1, 'w', closefd=False)\nf.write('written')\n",
     "an open file in a cycle": "class A: pass\na = A()\na.f = open(1, 'w', closefd=False)\na.a = a\na.f.write('w')",
     "stdout replaced": "import io, sys\nsys.stdout = io.TextIOWrapper(io.FileIO(1, 'w', closefd=False))\nprint('x')",

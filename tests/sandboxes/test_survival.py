@@ -149,6 +149,54 @@ def test_a_container_that_stops_answering_is_replaced() -> None:
     assert eventually(lambda: not containers(), 10)
 
 
+def test_runs_that_are_left_at_once_cost_no_container() -> None:
+    async def body() -> None:
+        sandbox = Docker(size=1)
+        big = Program({"main.py": b"print(1)", "data": bytes(1 << 20)}, ["python3", "main.py"])
+        async with opened(sandbox):
+            (before,) = [one.id for one in containers()]
+            for _ in range(300):
+                async with sandbox.start(big, LIMITS):
+                    pass
+            assert [one.id for one in containers()] == [before]
+
+    asyncio.run(body())
+
+
+def test_a_run_that_waits_when_its_sandbox_is_closed_is_told_and_leaves_nothing() -> None:
+    async def body() -> None:
+        sandbox = Docker(size=1)
+
+        async def run(command: list[str]) -> None:
+            async with sandbox.start(Program({}, command), LIMITS) as running:
+                await running.finish()
+
+        await sandbox.open()
+        first, second = asyncio.create_task(run(["sleep", "30"])), asyncio.create_task(run(["true"]))
+        await asyncio.sleep(0.3)
+        await sandbox.close()
+        with pytest.raises(SandboxDied):
+            await first
+        with pytest.raises(GuerdonError, match="was closed before"):
+            await second
+
+    asyncio.run(body())
+    assert eventually(lambda: not containers(), 10)
+
+
+def test_a_hundred_megabytes_of_input_arrive() -> None:
+    async def body() -> bytes:
+        sandbox = Docker(size=1)
+        async with opened(sandbox):
+            source = "import sys\nprint(sum(map(len, iter(lambda: sys.stdin.buffer.read(1 << 20), b''))))"
+            command = ["python3", "-c", source]
+            async with sandbox.start(Program({}, command), LIMITS) as running:
+                await running.send(bytes(100_000_000))
+                return (await running.finish()).stdout
+
+    assert asyncio.run(body()) == b"100000000\n"
+
+
 def test_containers_are_replaced_after_so_many_runs() -> None:
     async def body() -> set[str]:
         sandbox = Docker(size=1, runs_per_container=3)
@@ -202,7 +250,10 @@ asyncio.run(body())
 
 
 def test_an_image_that_is_not_there_is_told_by_name() -> None:
-    with pytest.raises(GuerdonError, match=r"the image .no-such-image. is not there; build it"):
+    with pytest.raises(
+        GuerdonError,
+        match=r"the image .no-such-image. is not there; `guerdon sandbox build --set image=no-such-image` makes it",
+    ):
         mixture(image="no-such-image").open()
 
 

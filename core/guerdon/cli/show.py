@@ -64,13 +64,14 @@ def _show(to: "Console", kind: str, entry: "Entry") -> None:
 
 
 def _where_it_runs(reward: "type[Reward]") -> str:
-    from guerdon.plugs import GroupReward, Verifier
+    from guerdon.plugs import GroupReward, Reward, Verifier
 
     budget = reward.budget
     unit = "group" if issubclass(reward, GroupReward) else "rollout" if issubclass(reward, Verifier) else "batch"
     if reward.is_async():
+        fixed = reward.at_once is Reward.at_once
         return (
-            f"runs: on the mixture's loop (async), up to {reward.concurrency} at a time; "
+            f"runs: on the mixture's loop (async), {f'up to {reward.concurrency}' if fixed else 'several'} at a time; "
             f"budget for each {unit}: {budget.wall_seconds:g} s"
         )
     times = f"{budget.cpu_seconds:g} s CPU, {budget.wall_seconds:g} s in all"

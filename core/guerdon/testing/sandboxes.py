@@ -3,6 +3,9 @@
 import asyncio
 import os
 import secrets
+import subprocess
+import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -46,6 +49,7 @@ def check_sandbox(sandbox: Sandbox, say: Callable[[str], None] = lambda line: No
 async def _check(sandbox: Sandbox, promises: Sequence[Promise], say: Callable[[str], None]) -> None:
     async with opened(sandbox):
         for promise in promises:
+            began = time.monotonic()
             text = " ".join((promise.__doc__ or "").split()).rstrip(".")
             try:
                 async with asyncio.timeout(PATIENCE):
@@ -54,8 +58,8 @@ async def _check(sandbox: Sandbox, promises: Sequence[Promise], say: Callable[[s
                 raise AssertionError(f"{type(sandbox).__name__} does not keep this promise: {text}. {error}") from error
             except TimeoutError as error:
                 raise AssertionError(
-                    f"{type(sandbox).__name__} hangs after {PATIENCE:.0f} s where it should keep this promise: {text}. "
-                    "Wall-clock limits must end everything"
+                    f"{type(sandbox).__name__} hangs for {time.monotonic() - began:.0f} s where it should keep this "
+                    f"promise: {text}. Wall-clock limits must end everything"
                 ) from error
             except SandboxDied as error:
                 raise AssertionError(
@@ -67,9 +71,13 @@ async def _check(sandbox: Sandbox, promises: Sequence[Promise], say: Callable[[s
 
 @contextmanager
 def _secret() -> Iterator[None]:
-    """A variable in this process's environment that no program may find."""
+    """A variable that no program may find: in this environment, and in what /proc shows of a child's."""
     os.environ[isolation.SECRET] = secrets.token_hex()
+    # What a process sets itself is not to be seen in its own /proc/PID/environ.
+    holder = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
+        holder.kill()
+        holder.communicate()
         del os.environ[isolation.SECRET]

@@ -1,1 +1,1 @@
-"""What runs inside the container: the standard library of Python 3.9 and later, sent in when a container starts."""
+"""What runs inside the container: the standard library of Python 3.11 and later, sent in when a container starts."""

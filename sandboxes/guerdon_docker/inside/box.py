@@ -6,7 +6,6 @@ import resource
 import signal
 import socket
 import struct
-import sys
 import time
 from typing import NamedTuple, NoReturn
 
@@ -63,7 +62,7 @@ def hide_mounts() -> None:
     with open("/proc/self/mounts", "rb") as file:
         places = [line.split()[1] for line in file]
     for place in reversed(places):
-        if place.startswith((b"/sys", b"/proc/", b"/dev/mqueue", b"/dev/shm")):
+        if place.startswith((b"/sys", b"/proc/", b"/dev/mqueue", b"/dev/shm", b"/dev/pts")):
             libc.umount2(place, _DETACH)
 
 
@@ -183,7 +182,8 @@ def _become(control: socket.socket, streams: "tuple[int, int, int]", all_: Furni
         os._exit(126)
     if is_python:
         interpreter.run(command[1:])
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # what Python ignores
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(command[0], command, ENVIRONMENT)
     except OSError as error:
@@ -197,13 +197,16 @@ def _request(control: socket.socket) -> bytes:
 
 
 def _limit(cpu_seconds: float, stack: int) -> None:
-    hard = int(cpu_seconds) + 2  # where the container's accounts are not to be had
+    hard = int(cpu_seconds) + 2  # in case that whoever watches is late
     for limit, value in (
         (resource.RLIMIT_CPU, (hard, hard + 1)),
         (resource.RLIMIT_STACK, (stack, STACK)),
         (resource.RLIMIT_NPROC, (PROCESSES, PROCESSES)),
         (resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES)),
-        (resource.RLIMIT_CORE, (0, 0)),
+        (
+            resource.RLIMIT_CORE,
+            (1, 1),
+        ),  # 0 would still start what the host pipes core dumps to; see core(5) and coredump.c
         (resource.RLIMIT_MEMLOCK, (0, 0)),
         (resource.RLIMIT_MSGQUEUE, (0, 0)),
     ):
@@ -224,6 +227,3 @@ def _unpack(files: "list[tuple[str, int]]", body: bytes) -> None:
         # Binaries that were compiled here come back as files.
         os.chmod(name, 0o755)
         start += size
-
-
-assert sys.version_info >= (3, 9), "the image's python3 is older than 3.9"

@@ -12,6 +12,8 @@ from typing import NoReturn
 
 _BEFORE = sys.modules["__main__"]
 """Kept, or every program would have to take it down."""
+_WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+"""In the order in which they are written out: text goes to a buffer."""
 _INTERRUPTED = -1
 _UNWRITTEN = 120
 """What Python exits with when its standard output cannot be flushed at the end."""
@@ -24,6 +26,7 @@ def run(arguments: "list[str]") -> NoReturn:
     sys.path.insert(0, os.path.dirname(path))
     main = types.ModuleType("__main__")
     main.__file__ = path
+    main.__annotations__ = {}
     main.__builtins__ = sys.modules["builtins"]  # type: ignore[attr-defined]
     sys.modules["__main__"] = main
     code = _status(_execute, path, main)
@@ -54,7 +57,7 @@ def _status(function: "types.FunctionType | object", *arguments: object) -> int:
         if exit_.code is None:
             return 0
         if isinstance(exit_.code, int):
-            return exit_.code & 0xFF
+            return exit_.code & 0xFF if abs(exit_.code) < 1 << 63 else 0xFF
         _flushed(sys.stdout)
         print(exit_.code, file=sys.stderr)
         return 1
@@ -80,6 +83,7 @@ def make_streams() -> None:
         (2, "stderr", "w", "backslashreplace"),
     ):
         raw = open(number, mode + "b", closefd=False)  # noqa: SIM115  # they stay open for the program's life
+        raw.raw.name = f"<{name}>"  # type: ignore[attr-defined]
         stream = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", line_buffering=name == "stderr")
         stream.mode = mode  # type: ignore[misc]
         setattr(sys, name, stream)
@@ -110,11 +114,12 @@ def _finalize() -> None:
 
 
 def _flush_all() -> None:
-    # What the zygote had is frozen, so these are the program's own. A text stream writes to a buffered one.
-    streams = [one for one in gc.get_objects() if isinstance(one, io.IOBase)]
-    for kind in (io.TextIOBase, io.BufferedIOBase):
+    # What the zygote had is frozen, so these are the program's own. Only the classes that are written in C: those of a
+    # program have destructors, and to ask an object for its class may run code of the program's.
+    streams = [one for one in gc.get_objects() if issubclass(type(one), _WRITERS)]
+    for kind in _WRITERS:
         for one in streams:
-            if isinstance(one, kind):
+            if issubclass(type(one), kind):
                 _flushed(one)
 
 

@@ -157,7 +157,7 @@ class Box:
                 else:
                     poll.unregister(stdin)
             ready = poll.poll(max(self.deadline - time.monotonic(), 0) * 1000 + 1)
-            if not ready:
+            if time.monotonic() > self.deadline:
                 self._kill("wall")
                 self.deadline += GRACE_SECONDS
             for fd, _ in ready:
@@ -170,7 +170,8 @@ class Box:
                     self._listen(poll)
                 elif fd == control.fileno():
                     poll.unregister(fd)
-                    self.report = control.recv(CHUNK)
+                    with contextlib.suppress(OSError):  # it ended before it had read all of its request
+                        self.report = control.recv(CHUNK)
                 elif fd == self.zygote.fileno():
                     poll.unregister(fd)
                     self.wait = self.zygote.recv(zygote.WAIT.size)
@@ -243,8 +244,6 @@ class Box:
         signal_ = os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else None
         if signal_ == signal.SIGKILL and memory:
             cause = "memory"
-        elif signal_ == signal.SIGXCPU:
-            cause = "cpu"
         facts = {
             "exit_code": os.WEXITSTATUS(status) if ended and os.WIFEXITED(status) else None,
             "signal": signal_,
@@ -252,7 +251,7 @@ class Box:
             "killed_for_memory": memory,
             "cpu_seconds": cpu_seconds(self.supervisor.accounts.cpu()) - cpu_seconds(self.cpu_before),
             "seconds": seconds,
-            "error": self.report[box.REPORT.size :].decode() if how == box.FAILED else None,
+            "error": self.report[box.REPORT.size :].decode(errors="replace") if how == box.FAILED else None,
         }
         return packed(facts, bytes(self.stderr))
 

@@ -45,14 +45,14 @@ def serve(channel: socket.socket, disk_mb: int) -> NoReturn:
     box.hide_mounts()
     box.give_up_capabilities()
     furniture = box.Furniture(accounts, seccomp.Filter(), disk_mb, len(os.sched_getaffinity(0)))
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+    _reset_signals()
     os.environ.clear()
     os.environ.update(box.ENVIRONMENT)
-    # What is done here is not done by every program; and what is kept here is not taken down by every program.
+    # What is done here is not done by every program; and what is referenced here is not taken down by every program.
     interpreter.make_streams()
-    kept = [sys.modules.pop(name) for name in list(sys.modules) if name.startswith("guerdon_docker")]
+    _kept = [sys.modules.pop(name) for name in list(sys.modules) if name.startswith("guerdon_docker")]
     modules = USUAL
-    while kept:
+    while True:
         for name in modules:
             with contextlib.suppress(ImportError):  # an image may lack it
                 importlib.import_module(name)
@@ -60,7 +60,15 @@ def serve(channel: socket.socket, disk_mb: int) -> NoReturn:
         gc.freeze()
         channel.send(b"ready")
         channel, modules = _serve(channel, furniture), PYTEST
-    os._exit(0)
+
+
+def _reset_signals() -> None:
+    """As Python has them, whatever the engine was started under; and a box's first process waits for SIGCHLD."""
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGCHLD])
 
 
 def _serve(channel: socket.socket, furniture: box.Furniture) -> socket.socket:
