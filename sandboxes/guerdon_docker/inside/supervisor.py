@@ -137,14 +137,14 @@ class Box:
         _write(frame(FINISHED, self.number, self._said()))
 
     def _attend(self, stdin: int, stdout: int, stderr: int, control: socket.socket) -> None:
-        """Move bytes until the box is gone; what it has written is read to the end, since no writer is left."""
+        """Move bytes until the box is gone, and then what is left in its pipes."""
         poll = select.poll()
         for fd in (0, stdout, stderr, control.fileno(), self.zygote.fileno()):
             poll.register(fd, select.POLLIN)
         readable = {stdout, stderr}
         writing, stdin_open = False, True
         self._heed()  # most of what the host had to say came with the request
-        while not self.wait or readable:
+        while not self.wait:
             if stdin_open and not self.input and self.input_ended:
                 if writing:
                     poll.unregister(stdin)
@@ -181,6 +181,11 @@ class Box:
                     self.input_ended = True
         if stdin_open:
             os.close(stdin)
+        # Not to the end of the pipes: a writer that is in flight over a socket may be left, though no process is.
+        for fd in readable:
+            while self._read(fd, fd == stdout):
+                pass
+            os.close(fd)
 
     def _listen(self, poll: select.poll) -> None:
         """What the host says while a program runs."""
@@ -213,10 +218,11 @@ class Box:
         return True
 
     def _read(self, fd: int, is_stdout: bool) -> bool:
+        """Whether there was something to read."""
         try:
             data = os.read(fd, CHUNK)
         except BlockingIOError:
-            return True
+            return False
         if not is_stdout:
             self.stderr += data
             del self.stderr[:-STDERR_BYTES]
