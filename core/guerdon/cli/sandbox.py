@@ -38,7 +38,7 @@ def build(name: Name = "docker", *, set_: Options = None) -> None:
 
 @app.command("check")
 def check(name: Name = "docker", *, set_: Options = None) -> None:
-    """Try to break every promise of a sandbox, with hostile programs inside it, and name each one that held.
+    """Try every promise of a sandbox, with harmless programs inside it, and name each one that held.
 
     The exit code is 1 if one is broken.
     """

@@ -22,7 +22,7 @@ PATIENCE = 180.0
 
 
 def check_sandbox(sandbox: Sandbox, say: Callable[[str], None] = lambda line: None, *, isolated: bool = True) -> None:
-    """Check that a sandbox keeps its contract. Opens and closes it, and takes about half a minute.
+    """Check that a sandbox keeps its contract. Opens and closes it, and takes half a minute to a minute.
 
     - It says what it is: a docstring, a name, and a docstring for each option; its options survive a run file.
     - Programs see what they are given and are told of as they ended, whatever honest thing they do with their streams,
