@@ -57,7 +57,8 @@ def check_there(client: "docker.DockerClient", image: str) -> None:
 
 def check_limits(client: "docker.DockerClient") -> None:
     """Raise GuerdonError if the engine cannot limit containers: it would only warn, and run them without a limit."""
-    facts = client.info()
+    with _asking("asking what the engine can limit"):
+        facts = client.info()
     lacking = [name for name in ("MemoryLimit", "SwapLimit", "PidsLimit") if not facts.get(name)]
     if lacking:
         what = f"the engine cannot limit containers: `docker info` says no {', '.join(lacking)}"

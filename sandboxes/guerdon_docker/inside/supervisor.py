@@ -237,7 +237,8 @@ class Box:
     def _kill(self, cause: str) -> None:
         self.cause = self.cause or cause
         if not self.wait:
-            os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it is gone, and the zygote is about to say so
+                os.kill(self.pid, signal.SIGKILL)
 
     def _said(self) -> bytes:
         """How it ended. The first process of a box that the kernel killed for memory reports nothing itself."""
