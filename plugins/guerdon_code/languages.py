@@ -1,13 +1,25 @@
 """Languages: how a program is compiled and started."""
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from guerdon import Program, Sandbox
 
-MOST_BINARY = 64 << 20
+MOST_BINARY = 32 << 20
 """Bytes of a compiled program."""
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise ValueError("is no path inside of a directory")
+    return path
+
+
+_Path = Annotated[str, AfterValidator(_inside)]
 
 
 class Language(BaseModel):
@@ -15,13 +27,13 @@ class Language(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    file: str
+    file: _Path
     """The name that the program is written under."""
-    run: tuple[str, ...]
+    run: tuple[str, ...] = Field(min_length=1)
     """The command that starts it."""
-    compile: tuple[str, ...] | None = None
+    compile: tuple[str, ...] | None = Field(None, min_length=1)
     """The command that compiles it, once per program. What is run is then `binary` alone."""
-    binary: str | None = None
+    binary: _Path | None = None
     """The file that `compile` makes."""
     sandbox: Sandbox | None = None
     """Where it runs, such as a sandbox with another image; by default where everything runs."""
@@ -54,10 +66,11 @@ BUILT_IN = {
 
 @dataclass(frozen=True)
 class Source:
-    """A program's text and its language."""
+    """A program's text and its language; in `helpers`, source of what the task itself defines for its tests."""
 
     text: str
     language: Language
+    helpers: str = ""
 
     @property
     def files(self) -> dict[str, bytes]:

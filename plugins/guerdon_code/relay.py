@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
+from time import monotonic
 from typing import Any
 
 from guerdon import Limits, Program, Running, Sandbox
@@ -15,7 +17,7 @@ from guerdon_code.tally import how_it_ended
 _GUEST_OUTPUT = 64 << 20
 _JUDGE_OUTPUT = 256 << 20
 _JUDGE_CPU = 10.0
-_JUDGE_EXTRA = 5.0
+_JUDGE_EXTRA = 3.0
 """Seconds that the judge may take by the clock after the guest's time is over."""
 
 
@@ -32,10 +34,14 @@ class Court:
     bundle: Mapping[str, bytes]
 
 
-async def judged(court: Court, job: Mapping[str, Any], files: Mapping[str, bytes]) -> Report:
-    """What the judge says of a program. `files` are the judge's; the guest gets the program from the judge."""
+async def judged(court: Court, job: Mapping[str, Any], files: Mapping[str, bytes], seconds: float = inf) -> Report:
+    """What the judge says of a program. `files` are the judge's; the guest gets the program from the judge.
+
+    `seconds` by the clock are all that it has, where that is less than the sandbox would allow.
+    """
     guests, judges = court.guests, court.judges
-    guest_limits = replace(guests.limits, output_bytes=_GUEST_OUTPUT)
+    wall = min(guests.limits.wall_seconds, seconds)
+    guest_limits = replace(guests.limits, wall_seconds=wall, output_bytes=_GUEST_OUTPUT)
     judge_limits = Limits(
         cpu_seconds=max(guests.timeout, _JUDGE_CPU),
         wall_seconds=guest_limits.wall_seconds + _JUDGE_EXTRA,
@@ -47,15 +53,19 @@ async def judged(court: Court, job: Mapping[str, Any], files: Mapping[str, bytes
         guests.start(_program("guest", court.bundle, {}), guest_limits) as guest,
         judges.start(_program("judge", court.bundle, files, job["kind"]), judge_limits) as judge,
     ):
-        return await _relayed(_Stream(guest), _Stream(judge), job, guest_limits)
+        began = monotonic()
+        report = await _relayed(_Stream(guest), _Stream(judge), job, guest_limits)
+        report.seconds = monotonic() - began
+        return report
 
 
 async def _relayed(guest: "_Stream", judge: "_Stream", job: Mapping[str, Any], limits: Limits) -> Report:
+    cut = False
     await judge.send(json.dumps(job).encode())
     while (message := await judge.receive()) is not None:
         kind, rest = message[:1], message[1:]
         if kind == VERDICT:
-            return Report(**json.loads(rest))
+            return replace(Report(**json.loads(rest)), cut=cut)
         assert kind == TO_GUEST
         await guest.send(rest)
         try:
@@ -64,6 +74,7 @@ async def _relayed(guest: "_Stream", judge: "_Stream", job: Mapping[str, Any], l
             return Report(cheat=f"what the program's process wrote to our channel is no message: {error}")
         if reply is None:
             finished = await guest.running.finish()
+            cut = finished.cause is not None
             why = how_it_ended(finished, limits) or "the program ended its own process, with status 0"
             await judge.send(GUEST_ENDED + why.encode())
         elif guest.buffer:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guerdon import Finished, Limits, Score
+from guerdon_code.inside.report import printable
 
 _SHOWN = 160
 
@@ -23,7 +24,8 @@ class Tally:
         """1 for all cases, else 0 or the share; 0 for a cheat."""
         evidence: dict[str, Any] = {"cases": self.cases, "passed": self.passed}
         if self.cheat is not None:
-            return Score(0.0, f"cheat: {self.cheat}", evidence={**evidence, "cheat": self.cheat})
+            cheat = printable(self.cheat)
+            return Score(0.0, f"cheat: {cheat}", evidence={**evidence, "cheat": cheat})
         if self.case is None:
             many = f"all {self.cases} cases pass" if self.cases > 1 else "the only case passes"
             return Score(1.0, many, evidence=evidence)
@@ -31,7 +33,7 @@ class Tally:
         reason = f"case {self.case + 1} of {self.cases}: {self.why}" if self.cases > 1 else self.why
         if partial:
             reason = f"{self.passed} of {self.cases} cases pass; {reason}"
-        return Score(value, reason, evidence={**evidence, "case": self.case})
+        return Score(value, printable(reason), evidence={**evidence, "case": self.case})
 
 
 def how_it_ended(finished: Finished, limits: Limits) -> str | None:

@@ -1,11 +1,13 @@
 """What a task's ground truth says: the tests, checked before any program is run."""
 
 import ast
+import json
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import PurePosixPath
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias
 
+from pydantic import BeforeValidator
 from typing_extensions import TypedDict
 
 from guerdon import BadGroundTruth
@@ -25,7 +27,7 @@ class Call(TypedDict):
     expected: Any
 
 
-class Truth(TypedDict):
+class Tests(TypedDict):
     """The tests of a task. Which keys there must be depends on `kind`."""
 
     kind: Literal["stdio", "function", "pytest"]
@@ -44,12 +46,46 @@ class Truth(TypedDict):
     cmd: NotRequired[str]
 
 
+def read(value: Any) -> Any:
+    """A ground truth as rows of files hold it: an object, its JSON text, or one with null for what is not there.
+
+    Parquet gives every row the keys of all. Raises ValueError.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ValueError("is neither an object nor the JSON text of one") from None
+    if not isinstance(value, dict):
+        return value
+    there = {key: one for key, one in value.items() if one is not None}
+    if isinstance(there.get("files"), dict):
+        there["files"] = {name: text for name, text in there["files"].items() if text is not None}
+    for key in ("cases", "calls"):
+        for one in there[key] if isinstance(there.get(key), list) else ():
+            _known(one, {"cases": Case, "calls": Call}[key], key)
+    _known(there, Tests, "it")
+    return there
+
+
+def _known(value: Any, kind: Any, where: str) -> None:
+    """Keys beside the known ones are none of our business, unless they look like a known one that is misspelt."""
+    known = kind.__annotations__
+    for key in value if isinstance(value, dict) else ():
+        if key not in known and (close := get_close_matches(key, known, n=1)):
+            raise ValueError(f"{where} has the key '{key}', which is not known; did you mean '{close[0]}'?")
+
+
+Truth: TypeAlias = Annotated[Tests, BeforeValidator(read)]
+"""What a ground truth is checked by."""
+
 _KEYS = {"stdio": ("cases",), "function": ("entry_point",), "pytest": ("program_file", "files", "cmd")}
 _ONE_OF = ("asserts", "check", "calls")
 
 
-def checked(truth: Truth, languages: Collection[str]) -> Truth:
-    """The truth itself, if a program can be judged by it. Raises BadGroundTruth."""
+def checked(ground_truth: Any, languages: Collection[str]) -> Tests:
+    """The tests that a ground truth holds, if a program can be judged by them. Raises BadGroundTruth."""
+    truth: Tests = read(ground_truth)
     kind = truth["kind"]
     if truth["language"] not in languages:
         close = get_close_matches(truth["language"], languages, n=1)
@@ -70,7 +106,7 @@ def checked(truth: Truth, languages: Collection[str]) -> Truth:
     return truth
 
 
-def _check_function(truth: Truth) -> None:
+def _check_function(truth: Tests) -> None:
     given = [key for key in _ONE_OF if key in truth]
     if len(given) != 1:
         raise BadGroundTruth(f"ground_truth: function tests have one of {', '.join(_ONE_OF)}, not {given or 'none'}")
@@ -90,11 +126,11 @@ def _check_function(truth: Truth) -> None:
             raise BadGroundTruth("ground_truth.check: defines no function check(candidate)")
 
 
-def _check_pytest(truth: Truth) -> None:
+def _check_pytest(truth: Tests) -> None:
     files: Mapping[str, str] = truth["files"]
     _some(files, "files")
-    if not truth["cmd"].strip():
-        raise BadGroundTruth("ground_truth.cmd: names no file to run pytest on")
+    if not (words := truth["cmd"].split()) or words[0] in ("pytest", "python", "python3"):
+        raise BadGroundTruth(f"ground_truth.cmd: names what pytest is run on, as in 'test_it.py', not {truth['cmd']!r}")
     for name in (truth["program_file"], *files):
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.name:

@@ -4,18 +4,31 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
-from random import SystemRandom
 from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from guerdon import BadGroundTruth, Budget, Limits, Rollout, Sandbox, SandboxDied, Score, Unavailable, Verifier
+from guerdon import (
+    BadGroundTruth,
+    Budget,
+    GuerdonError,
+    Limits,
+    Program,
+    Rollout,
+    Sandbox,
+    SandboxDied,
+    Score,
+    Unavailable,
+    Verifier,
+)
 from guerdon_code import relay, stdio
 from guerdon_code.bundle import compiled
+from guerdon_code.control import controlled
 from guerdon_code.extraction import program_in
-from guerdon_code.inside.report import Report
+from guerdon_code.helpers import helpers_in
 from guerdon_code.languages import BUILT_IN, MOST_BINARY, Language, Source
 from guerdon_code.relay import Court
 from guerdon_code.tally import Tally, how_it_ended, shortened
@@ -40,12 +53,14 @@ class UnitTests(Verifier):
     - pytest: `program_file`, `files` (text by name) and `cmd`, what pytest is run on. All must pass, none be skipped.
 
     Program and tests share no files, no standard input and no patched builtins. What a test passes in is copied; what
-    the program does to it is seen only after a call that is a statement of its own, as in `sort(xs)`.
+    the program does to it is seen only after a call that is a statement of its own, as in `sort(xs)`. Helpers that
+    tests use and the prompt defines are the prompt's. Not covered: tests that extend the program's classes, make its
+    exceptions themselves, or ask for `type(x)` or the signature of what is the program's.
     """
 
     name: ClassVar[str] = "unit-tests"
-    concurrency: ClassVar[int] = 16
-    budget: ClassVar[Budget] = Budget(wall_seconds=600.0)
+    budget: ClassVar[Budget] = Budget(wall_seconds=3600.0)
+    """Only in case that all else fails: the sandbox has the limits, and a task may have a hundred cases."""
     ground_truth_type: ClassVar[Any] = Truth
 
     sandbox: Sandbox = Field("docker", validate_default=True)
@@ -60,14 +75,23 @@ class UnitTests(Verifier):
 
     _live: "_Live | None" = PrivateAttr(default=None)
 
+    def at_once(self) -> int:
+        """As many as there are places, so that no judging waits for one when its time has begun."""
+        others = [one.sandbox.places for one in self.languages.values() if one.sandbox is not None]
+        return max([self.sandbox.places, *others])
+
     async def open(self) -> None:
-        """Open the sandboxes of other languages; core has opened the one of all."""
+        """Open the sandboxes of other languages; core has opened the one of all.
+
+        Raises GuerdonError for a command that is not there, which would be taken for programs that all fail.
+        """
         live = _Live()
         async with AsyncExitStack() as failing:
             failing.push_async_callback(live.sandboxes.aclose)
-            for language in self.languages.values():
+            for name, language in self.languages.items():
                 if language.sandbox is not None:
                     await live.enter(language.sandbox)
+                await _check_commands(name, language, language.sandbox or self.sandbox)
             failing.pop_all()
         self._live = live
 
@@ -86,15 +110,18 @@ class UnitTests(Verifier):
         assert live is not None, "unit-tests is not open"
         if live.bad and (bad := live.bad.get(_key(truth))):
             raise BadGroundTruth(bad)
-        program = program_in(rollout.answer)
-        if not program.strip():
-            return Score(0.0, "no code in the answer")
-        source = Source(program, known[truth["language"]])
+        source = Source(program_in(rollout.answer), known[truth["language"]])
+        if truth["kind"] == "function":
+            source = replace(source, helpers=helpers_in(rollout.task, truth["entry_point"]))
         for _ in range(2):
             try:
-                return (await self._tally(truth, source, live)).score(self.partial)
+                tally = await self._tally(truth, source, live)
             except SandboxDied:
                 continue  # nobody knows who did it
+            # Judged like any other all the same: an empty completion is the control that shows whether we are broken.
+            return tally.score(self.partial) if source.text.strip() else Score(0.0, "no code in the answer")
+        if not source.text.strip():
+            raise Unavailable("the sandbox dies under an empty program")
         return await self._blamed(source.language)
 
     async def _tally(self, truth: Truth, source: Source, live: "_Live") -> Tally:
@@ -114,17 +141,17 @@ class UnitTests(Verifier):
 
     async def _asked(self, truth: Truth, source: Source, live: "_Live") -> Tally:
         court = await live.court_of(self.sandbox)
-        report = await relay.judged(court, _job(truth, source.text, self.partial), _files(truth))
+        report = await relay.judged(court, _job(truth, source, self.partial), _files(truth))
         if report.bad_tests is not None:
             # A program cannot have broken tests that break without one.
-            without = await relay.judged(court, _job(truth, "", self.partial), _files(truth))
+            without = await relay.judged(court, _job(truth, replace(source, text=""), self.partial), _files(truth))
             if without.bad_tests is not None:
                 live.bad[_key(truth)] = without.bad_tests
                 raise BadGroundTruth(without.bad_tests)
-        cheat = report.cheat
-        if cheat is None and report.decisive and report.passed:
-            cheat = await _controlled(court, truth, source, report, self.partial)
-        return Tally(report.cases, report.passed, report.case, report.why or "", cheat)
+        tally = Tally(report.cases, report.passed, report.case, report.why or "", report.cheat)
+        if report.cheat is None and report.decisive and report.passed:
+            return await controlled(court, tally, report, partial(_job, truth, source, self.partial), _files(truth))
+        return tally
 
     async def _blamed(self, language: Language) -> Score:
         """Who is to blame for a sandbox that died twice: a program that harms nobody runs there, or it does not."""
@@ -138,6 +165,17 @@ class UnitTests(Verifier):
         if tally.passed == 0:
             raise Unavailable(f"the sandbox cannot run a trivial program: {tally.why}")
         return Score(0.0, "the sandbox died twice under this program, and an honest one passes there")
+
+
+async def _check_commands(name: str, language: Language, sandbox: Sandbox) -> None:
+    for key, command in (("run", language.run), ("compile", language.compile)):
+        if command is None or "/" in command[0]:
+            continue
+        asked = Program({}, ("sh", "-c", 'command -v -- "$0"', command[0]))
+        async with sandbox.start(asked, sandbox.limits) as running:
+            if (await running.finish()).exit_code != 0:
+                what = f"'{command[0]}' is not to be found in the sandbox '{sandbox.name}'"
+                raise GuerdonError(f"languages.{name}.{key}", what, "name another command, or another image")
 
 
 @dataclass
@@ -166,31 +204,14 @@ class _Live:
         self.sandboxes.push_async_callback(sandbox.close)
 
 
-async def _controlled(court: Court, truth: Truth, source: Source, report: Report, all_cases: bool) -> str | None:
-    """Evidence that what the program's objects say of each other does not depend on what they are.
-
-    Where one of them would have been made from other values, in a process that knows of no other run, a test must fail.
-    Once in a while other values make the same, so two of three runs must have passed.
-    """
-    random, passed = SystemRandom(), 0
-    for number in range(1, 4):
-        job = _job(truth, source.text, all_cases, random.choice(report.decisive))
-        control = await relay.judged(court, job, _files(truth))
-        passed += control.passed >= report.passed and control.cheat is None
-        if passed == 2:
-            return "objects of the program's are equal whatever values they are made from"
-        if number - passed == 2:
-            break
-    return None
-
-
-def _job(truth: Truth, program: str, all_cases: bool, perturbed: int | None = None) -> Mapping[str, Any]:
+def _job(truth: Truth, source: Source, all_cases: bool, perturbed: int | None = None) -> Mapping[str, Any]:
     path = PurePosixPath(truth.get("program_file", "solution.py")).with_suffix("")
     module = ".".join(path.parts).removesuffix(".__init__")
     return {
         "kind": truth["kind"],
         "module": module,
-        "source": program,
+        "source": source.text,
+        "helpers": source.helpers,
         "tests": truth,
         "all_cases": all_cases,
         "perturbed": perturbed,

@@ -62,6 +62,10 @@ SCRIPTS = {
     "a stream of its own that is never closed": (
         "import io\nclass S(io.StringIO):\n    def flush(self):\n        print('flushed')\ns = S()\ns.write('x')"
     ),
+    "its streams set up anew": (
+        "import sys\nsys.stdout.reconfigure(encoding='latin-1', line_buffering=True)\nsys.stdin.reconfigure(errors='replace')\n"
+        "print('caf\\xe9', sys.stdin.read(), sys.stdout.seekable(), sys.stdin.seekable())"
+    ),
     "a huge exit code": "import sys\nsys.exit(2 ** 70)",
     "the names of its streams": "import sys\nprint(sys.stdin.name, sys.stdout, sys.stderr.name)",
     "annotations of its own": "x: int = 3\nprint(__annotations__)",

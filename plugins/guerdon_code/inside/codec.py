@@ -161,6 +161,9 @@ _TAGS: dict[type, tuple[str, Callable[[Any], list[Any]]]] = {
     fractions.Fraction: ("F", lambda value: [value.numerator, value.denominator]),
     datetime.date: ("da", lambda value: [value.isoformat()]),
     datetime.timedelta: ("td", lambda value: [value.days, value.seconds, value.microseconds]),
+    type({}.keys()): ("dk", list),
+    type({}.values()): ("dv", list),
+    type({}.items()): ("di", lambda value: _pairs(dict(value))),
 }
 
 
@@ -221,7 +224,7 @@ def _complex(real: float, imag: float) -> complex:
 
 
 _KINDS: dict[tuple[str, ...], Any] = {}
-_SPREAD = frozenset({"d", "b", "y", "c", "r", "sl", "C", "O", "q", "n", "D", "F", "da", "td", "B"})
+_SPREAD = frozenset({"d", "b", "y", "c", "r", "sl", "C", "O", "q", "n", "D", "F", "da", "td", "di", "B"})
 _MAKERS: dict[str, Callable[..., Any]] = {
     "t": tuple,
     "d": _dict,
@@ -240,6 +243,9 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "F": lambda *parts: fractions.Fraction(*_whole(*parts)),
     "da": datetime.date.fromisoformat,
     "td": lambda *parts: datetime.timedelta(*_whole(*parts)),
+    "dk": lambda keys: dict.fromkeys(keys).keys(),
+    "dv": lambda values: dict(enumerate(values)).values(),
+    "di": lambda keys, values: _dict(keys, values).items(),
     "B": lambda name: NAMED[name],
 }
 for _kind, _tag in ((datetime.datetime, "dt"), (datetime.time, "ti")):

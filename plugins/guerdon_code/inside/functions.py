@@ -1,15 +1,17 @@
 """Function tests: asserts, `check(candidate)`, and calls with their results as data."""
 
+import __future__
+
 import ast
 import builtins
-import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from guerdon_code.inside.controls import has
 from guerdon_code.inside.link import Cheat, Gone, Link
-from guerdon_code.inside.names import bound_in, loaded_in, used_as_modules
-from guerdon_code.inside.remote import Remote
+from guerdon_code.inside.names import ALIASES, OF_LIBRARY, bound_in, library, loaded_in, used_as_modules
+from guerdon_code.inside.remote import Remote, called
 from guerdon_code.inside.report import Report, shown, told
 
 MOST_LISTED = 10_000_000
@@ -18,20 +20,22 @@ _LEFT, _RIGHT = "_guerdon_left", "_guerdon_right"
 
 
 def judged(link: Link, job: dict[str, Any]) -> Report:
-    """The report on a program. `job`: module, source, tests, all_cases."""
+    """The report on a program. `job`: module, source, helpers, tests, all_cases."""
     tests = job["tests"]
     setup = tests.get("setup", "")
     report = Report(cases=len(tests.get("asserts") or tests.get("calls") or [None]))
-    namespace: dict[str, Any] = {"__name__": "tests"}
+    namespace = _Names({"__name__": "tests"})
+    helpers = _defined(job["helpers"], namespace)
     try:
         if setup:
             exec(compile(setup, "setup", "exec"), namespace)
     except Exception as error:
         report.bad_tests = f"ground_truth.setup raised {told(error)}"
         return report
+    link.test_modules = {"tests"}
     try:
         program = link.ask("load", job["module"], job["source"], setup)
-        cases = _Cases(link, program, tests, namespace).prepared()
+        cases = _Cases(link, program, tests, namespace).prepared(helpers)
     except Gone as error:
         report.failed(0, str(error))
         return report
@@ -59,19 +63,19 @@ def judged(link: Link, job: dict[str, Any]) -> Report:
 class _Cases:
     """The cases of a function test, each something to call that returns why it failed."""
 
-    def __init__(self, link: Link, program: Any, tests: dict[str, Any], namespace: dict[str, Any]) -> None:
+    def __init__(self, link: Link, program: Any, tests: dict[str, Any], namespace: "_Names") -> None:
         self.link = link
         self.program = program
         self.tests = tests
         self.namespace = namespace
         self.entry = tests["entry_point"]
 
-    def prepared(self) -> list[Callable[[], str | None]]:
+    def prepared(self, helpers: ast.Module) -> list[Callable[[], str | None]]:
         if "calls" in self.tests:
             return [partial(self.called, call) for call in self.tests["calls"]]
         sources = [self.tests["check"]] if "check" in self.tests else self.tests["asserts"]
         trees = [_watched(ast.parse(source)) for source in sources]
-        self.bind(trees)
+        self.bind(trees, helpers)
         return [partial(self.run, tree, source) for tree, source in zip(trees, sources, strict=True)]
 
     def called(self, call: dict[str, Any]) -> str | None:
@@ -80,7 +84,7 @@ class _Cases:
         try:
             function = self.link.ask("getattr", self.program, self.entry)
             got = function(*call["args"])
-            if isinstance(got, Remote) and _is_iterator(got):
+            if isinstance(got, Remote) and has(got, "__next__"):
                 got = self.link.ask("listed", got, MOST_LISTED)
             if same_data(got, expected):
                 return None
@@ -101,9 +105,9 @@ class _Cases:
             return _why(error, source)
         return None
 
-    def bind(self, trees: list[ast.Module]) -> None:
+    def bind(self, trees: list[ast.Module], helpers: ast.Module) -> None:
         """Give the tests what they use of the program, but neither builtins nor what they have themselves."""
-        used, own = set().union(*map(loaded_in, trees)), set().union(*map(bound_in, trees))
+        used, own = loaded_in(helpers).union(*map(loaded_in, trees)), set().union(*map(bound_in, trees))
         wanted = used - own - set(vars(builtins)) - set(self.namespace)
         modules = set().union(*map(used_as_modules, trees))
         for name in [*sorted(wanted - {self.entry}), self.entry]:
@@ -112,15 +116,37 @@ class _Cases:
             except Exception:
                 continue  # where it is missed, a NameError will say so
             # The program's `import math` may serve the tests, its own idea of `math` may not.
-            self.namespace[name] = importlib.import_module(name) if name in modules and name != self.entry else value
+            if name != self.entry and (name in modules or name in OF_LIBRARY or name in ALIASES):
+                try:
+                    value = library(name)
+                except ImportError:
+                    continue
+            elif not isinstance(value, Remote | BaseException | type):
+                self.namespace.live[name] = partial(self.link.ask, "getattr", self.program, name)
+            about_classes = name != self.entry or getattr(value, "_guerdon_kind", None) == "class"
+            self.namespace[name] = called(value, name) if about_classes else value
 
 
-def _is_iterator(remote: Remote) -> bool:
-    try:
-        remote._guerdon_link.ask("getattr", remote, "__next__")
-    except Exception:
-        return False
-    return True
+class _Names(dict[str, Any]):
+    """The globals of the tests. The program's plain values are copies, so they are asked for whenever one is read."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        super().__init__(names)
+        self.live: dict[str, Callable[[], Any]] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self.live[name]() if name in self.live else super().__getitem__(name)
+
+
+def _defined(helpers: str, namespace: dict[str, Any]) -> ast.Module:
+    """Define what the task's prompt does, as far as that goes without the rest of it."""
+    tree = ast.parse(helpers)
+    for node in tree.body:
+        try:
+            exec(compile(ast.Module([node], []), "prompt", "exec", __future__.annotations.compiler_flag), namespace)
+        except Exception:
+            continue  # then it is the program's
+    return tree
 
 
 def same_data(got: Any, expected: Any) -> bool:

@@ -27,6 +27,8 @@ class Guest:
         self.channel = channel
         self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
+        self.foreign: dict[int, Foreign] = {}
+        self.loaded: dict[str, types.ModuleType] = {}
         self.printed = _Printed()
 
     def serve(self) -> None:
@@ -64,7 +66,8 @@ class Guest:
 
     def load(self, name: str, source: str, setup: str) -> Any:
         """Run the program as a module."""
-        module = types.ModuleType(name)
+        # To load it again is what `importlib.reload` does.
+        module = self.loaded.setdefault(name, types.ModuleType(name))
         module.__file__ = os.path.abspath(name.replace(".", "/") + ".py")
         sys.modules[name] = module
         parent, _, child = name.rpartition(".")
@@ -93,12 +96,15 @@ class Guest:
             if issubclass(value, BaseException):
                 return [number, "exception", self.chain(value)]
             return [number, "class"]
-        return [number, "coroutine" if isinstance(value, types.CoroutineType) else "object"]
+        kinds = {types.CoroutineType: "coroutine", types.GeneratorType: "generator"}
+        return [number, kinds.get(type(value), "object")]
 
     def owned(self, parts: list[Any]) -> object:
         """What a handle of the judge's stands for."""
         if parts[0] == "test":
-            return (ForeignIterator if parts[2] == "iterator" else Foreign)(self, parts[1])
+            # The same object each time, or no list of callbacks could find it again.
+            kind = ForeignIterator if parts[2] == "iterator" else Foreign
+            return self.foreign.setdefault(parts[1], kind(self, parts[1]))
         return self.objects[parts[0]]
 
     def chain(self, kind: type[BaseException]) -> list[Any]:
@@ -136,7 +142,7 @@ class Foreign:
         return self._guest.call_back(self._number, "call", [list(args), kwargs])
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("_") and name not in ("__name__", "__qualname__"):
             raise AttributeError(name)
         return self._guest.call_back(self._number, "getattr", [name])
 

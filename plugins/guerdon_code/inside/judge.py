@@ -4,8 +4,9 @@ import importlib
 import json
 import sys
 
+from guerdon_code.inside import controls
 from guerdon_code.inside.channel import Channel
-from guerdon_code.inside.link import VERDICT, Link
+from guerdon_code.inside.link import VERDICT, Cheat, Gone, Link
 from guerdon_code.inside.remote import standing_for
 from guerdon_code.inside.report import Report
 
@@ -24,6 +25,11 @@ def main() -> None:
     link.perturbed = job["perturbed"]
     judged = importlib.import_module(f"guerdon_code.inside.{KINDS[job['kind']]}").judged
     report: Report = judged(link, job)
+    if report.passed and link.cheat is None and link.gone is None:
+        try:
+            controls.constructors(link)
+        except (Cheat, Gone):
+            pass
     report.cheat = report.cheat or link.cheat
     report.decisive = sorted(set(link.decisive))[:MOST_DECISIVE]
     channel.send(VERDICT + report.json())

@@ -3,12 +3,21 @@
 import random
 import sys
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any, NoReturn
 
 from guerdon_code.inside.channel import LARGEST_MESSAGE, Channel
 from guerdon_code.inside.codec import Malformed, decode, encode
+from guerdon_code.inside.controls import IN_PLACE, Sizes
 from guerdon_code.inside.mirrors import Mirrors
 from guerdon_code.inside.operations import OPERATIONS
+from guerdon_code.inside.report import shortened
+
+_EFFECTS = IN_PLACE | {"call", "setattr", "delattr", "setitem", "delitem", "await"}
+_NAMES = ("__name__", "__qualname__", "__doc__")
+
+_REACHING = [eval, exec, compile, open, getattr, setattr, delattr, vars, dir, globals, locals, __import__, input]
+"""Builtins that reach beyond what they are given, which no test means that hands one over."""
 
 FROM_GUEST, GUEST_ENDED = b"R", b"E"
 TO_GUEST, VERDICT = b"G", b"V"
@@ -35,6 +44,7 @@ class Link:
         self.remotes: dict[int, Any] = {}
         self.shown: list[Any] = []
         """The test's own objects that the program was handed."""
+        self.shown_as: dict[int, int] = {}
         self.test_modules: set[str] = set()
         self.random = random.SystemRandom()
         self.number = self.random.randrange(1 << 40)
@@ -46,6 +56,17 @@ class Link:
         """The call that gets other values than the test has given: a control."""
         self.decisive: list[int] = []
         """The calls that made what was found equal because an object of the program's says so."""
+        self.effects = 0
+        """Requests that may have changed something."""
+        self.sizes = Sizes(self)
+        self.classes: set[int] = set()
+        """What the tests know by names of classes."""
+        self.asked_for: set[int] = set()
+        """What the tests have called."""
+        self.plainly_made: list[Any] = []
+        """Calls of what is named as a class is, and plain values that came of them."""
+        self.made_again: dict[int, int] = {}
+        """What the tests' own classes made when it was there already, and the call."""
         self.faulted: BaseException | None = None
         """The last exception that the program raised."""
 
@@ -53,6 +74,7 @@ class Link:
         """What the guest answers; raises what it raises. Plain arguments in `args` change with theirs if `mutable`."""
         __tracebackhide__ = True  # from pytest, which shows the line of the test
         number = self.number = self.number + 1
+        self.effects += name in _EFFECTS
         self._send([number, name, list(args), mutable])
         while True:
             reply = self._receive()
@@ -78,7 +100,7 @@ class Link:
 
     def caught(self, evidence: str) -> NoReturn:
         """Say that the program cheats."""
-        self.cheat = self.cheat or evidence
+        self.cheat = self.cheat or shortened(evidence)
         raise Cheat(self.cheat)
 
     def _send(self, message: list[Any]) -> None:
@@ -107,8 +129,10 @@ class Link:
             number = getattr(type(value), "_guerdon_number_of", lambda _: None)(value)
         if number is not None:
             return [number]
-        self.shown.append(value)
-        return ["test", len(self.shown) - 1, "iterator" if isinstance(value, Iterator) else "object"]
+        number = self.shown_as.setdefault(id(value), len(self.shown))
+        if number == len(self.shown):
+            self.shown.append(value)
+        return ["test", number, "iterator" if isinstance(value, Iterator) else "object"]
 
     def _owned(self, parts: list[Any]) -> object:
         if len(parts) == 2 and parts[0] == "test" and type(parts[1]) is int and 0 <= parts[1] < len(self.shown):
@@ -117,7 +141,7 @@ class Link:
             raise Malformed("a handle of nothing")
         if parts[1] == "exception" and len(parts) == 3:
             return self.mirrors.of(parts[2])
-        if len(parts) != 2 or parts[1] not in ("object", "class", "coroutine"):
+        if len(parts) != 2 or parts[1] not in ("object", "class", "coroutine", "generator"):
             raise Malformed("a handle of nothing")
         number, kind = parts
         if number not in self.remotes:
@@ -137,9 +161,11 @@ class Link:
 
     def _done(self, value: Any, name: str, args: list[Any]) -> Any:
         """Only what a test means to allow when it hands something over: never a way to its frames and globals."""
-        if name in ("call", "next"):
+        if name in ("call", "next") and not any(value is one for one in _REACHING):
             return OPERATIONS[name](value, *args)
         (attribute,) = args
+        if attribute in _NAMES and isinstance(value, FunctionType | type):
+            return getattr(value, attribute)
         if name != "getattr" or attribute.startswith("_") or type(value).__module__ not in self.test_modules:
             raise AttributeError(attribute)
         return getattr(value, attribute)

@@ -1,5 +1,6 @@
 """What the judge may ask to be done with the program's objects, by name."""
 
+import copy
 import operator
 from collections.abc import Callable
 from itertools import islice
@@ -46,6 +47,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "names": _names,
     "isinstance": lambda kind, value: isinstance(value, kind),
     "issubclass": lambda kind, other: issubclass(other, kind),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
     "unlike": lambda value: value == object(),
     "unlike_reflected": lambda value: object() == value,
     **{

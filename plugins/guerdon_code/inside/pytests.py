@@ -2,6 +2,7 @@
 
 import ast
 import shlex
+from functools import partial
 from typing import Any
 
 from guerdon_code.inside import standin
@@ -17,10 +18,11 @@ def judged(link: Link, job: dict[str, Any]) -> Report:
 
     tests, report = job["tests"], Report(cases=1)
     try:
-        program = link.ask("load", job["module"], job["source"], "")
+        load = partial(link.ask, "load", job["module"], job["source"], "")
+        program = load()
         trees = [ast.parse(text) for name, text in tests["files"].items() if name.endswith(".py")]
         name = job["module"]
-        standin.install(sorted({name, name.rpartition(".")[2]}, key=len, reverse=True), link, program, trees)
+        standin.install(sorted({name, name.rpartition(".")[2]}, key=len, reverse=True), link, program, trees, load)
     except Cheat:
         return report
     except BaseException as error:

@@ -6,29 +6,56 @@ enter the program's process. What the program's objects say of each other is che
 
 import opcode
 import sys
-from collections.abc import Iterator
+import types
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from guerdon_code.inside import controls
+from guerdon_code.inside.codec import NAMED
 from guerdon_code.inside.link import Link
 
 _POP_TOP, _CACHE = opcode.opmap["POP_TOP"], 0
+_MOST_PLAINLY_MADE = 100
+_ASKED_BY_TESTS = ("__name__", "__qualname__", "__wrapped__", "__annotations__", "__defaults__")
+_NO_CLASSES = {kind for kind in NAMED.values() if isinstance(kind, type) and not issubclass(kind, BaseException)} | {
+    AssertionError,
+    Exception,
+    BaseException,
+}
+"""What a program must not give another name to, for a test would take it for a class or exception of its own."""
+_TELL_NOTHING = frozenset(
+    {name for name in dir(str) if name.startswith("is")}
+    | {"startswith", "endswith", "issubset", "issuperset", "isdisjoint"}
+    | {"difference", "symmetric_difference", "intersection", "union"}
+)
+"""What tests ask of text and sets, whose answer an object of the program's could give without being either."""
 _ASKED_OF_EVERYTHING = ("_", "pytest")
 """Attributes that tools look for on whatever they meet. The program must not have a say in that."""
 
 
 class Remote:
-    """An object that lives in the program's process."""
+    # An object that lives in the program's process; its docstring is the program's too.
 
-    __slots__ = ("_guerdon_barred", "_guerdon_kind", "_guerdon_link", "_guerdon_made", "_guerdon_number")
+    __doc__ = property(lambda self: self._ask("getattr", "__doc__"))
+    __slots__ = (
+        "_guerdon_barred",
+        "_guerdon_kind",
+        "_guerdon_link",
+        "_guerdon_named",
+        "_guerdon_number",
+        "_guerdon_roots",
+    )
 
     def __init__(self, link: Link, number: int, kind: str, barred: frozenset[str] = frozenset()) -> None:
         put = object.__setattr__
         put(self, "_guerdon_link", link)
         put(self, "_guerdon_number", number)
         put(self, "_guerdon_kind", kind)
-        put(self, "_guerdon_made", None)
-        """Which of the calls that had arguments has made it."""
+        put(self, "_guerdon_roots", frozenset())
+        """The calls whose arguments it comes from, directly or by way of other objects."""
+        put(self, "_guerdon_named", False)
+        """Whether it is a class that the tests call by a name like one, or an object made by calling one."""
         put(self, "_guerdon_barred", barred)
         """Operations that it is not to be asked for: see `controls.arithmetic`."""
 
@@ -43,7 +70,16 @@ class Remote:
             raise TypeError(
                 f"{name} of what the program's object makes of a value that the test has given proves nothing"
             )
-        return link.ask(name, self, *args)
+        return self._guerdon_passed_on(link.ask(name, self, *args), args)
+
+    def _guerdon_passed_on(self, value: Any, others: Iterable[Any] = (), root: int | None = None) -> Any:
+        """The same value, which knows now what it comes from."""
+        if isinstance(value, Remote) and value is not self:
+            roots = value._guerdon_roots.union(
+                *(one._guerdon_roots for one in (self, *others) if isinstance(one, Remote))
+            )
+            object.__setattr__(value, "_guerdon_roots", roots | {root} if root is not None else roots)
+        return value
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -53,15 +89,31 @@ class Remote:
         link.calls += 1
         if number == link.perturbed:
             given, named = controls.perturbed(args, kwargs, link.random)
+        known, is_class = len(link.remotes), self._guerdon_number in link.classes
+        link.asked_for.add(self._guerdon_number)
         made = link.ask("call", self, given, named, mutable=_result_is_unused(frame))
-        if (args or kwargs) and isinstance(made, Remote) and made._guerdon_made is None:
-            object.__setattr__(made, "_guerdon_made", number)
-        return made
+        if is_class and isinstance(made, Remote):
+            object.__setattr__(made, "_guerdon_named", True)
+        if not controls.can_be_perturbed(args, kwargs):
+            return self._guerdon_passed_on(made, (*args, *kwargs.values()))
+        if is_class and not isinstance(made, Remote):
+            link.plainly_made[_MOST_PLAINLY_MADE:] = []
+            link.plainly_made.append((self, args, kwargs, made))
+        elif is_class and len(link.remotes) == known:
+            link.made_again[made._guerdon_number] = number
+        return self._guerdon_passed_on(made, (*args, *kwargs.values()), number)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(_ASKED_OF_EVERYTHING) and not (name == "__name__" or self._is_private(name)):
+        if name.startswith(_ASKED_OF_EVERYTHING) and not (name in _ASKED_BY_TESTS or self._is_private(name)):
             raise AttributeError(name)
-        return self._ask("getattr", name)
+        if name in _TELL_NOTHING and not self._guerdon_named:
+            return partial(self._guerdon_told, name)
+        return called(self._ask("getattr", name), name)
+
+    def _guerdon_told(self, name: str, *args: Any) -> Any:
+        if not args or not all(isinstance(one, Remote) for one in args):
+            raise AttributeError(f"{name} of an object that is no text and no set")
+        return self._ask("getattr", name)(*args)
 
     @staticmethod
     def _is_private(name: str) -> bool:
@@ -101,7 +153,8 @@ class Remote:
         return int(self._whole("hash"))
 
     def __len__(self) -> int:
-        return int(self._whole("len"))
+        sizes: controls.Sizes = self._guerdon_link.sizes
+        return sizes.of(self)
 
     def __index__(self) -> int:
         return int(self._whole("index"))
@@ -134,9 +187,14 @@ class Remote:
         return [name for name in self._plain("dir", list) if type(name) is str]
 
     def __iter__(self) -> Iterator[Any]:
+        link: Link = self._guerdon_link
+        size, yielded, effects = link.sizes.before(self), 0, link.effects
         iterator = self._ask("iter")
-        while one := self._guerdon_link.ask("next", iterator):
-            yield one[0]
+        while one := link.ask("next", iterator):
+            yielded += 1
+            yield self._guerdon_passed_on(one[0])
+        if effects == link.effects:
+            link.sizes.after(self, size, yielded)
 
     def __next__(self) -> Any:
         for value in self._plain("next", list):
@@ -159,7 +217,21 @@ class Remote:
         return self._guerdon_link.ask("call", self._ask("getattr", "__enter__"), [], {})
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
-        return self._guerdon_link.ask("call", self._ask("getattr", "__exit__"), [kind, error, None], {})
+        swallowed = self._guerdon_link.ask("call", self._ask("getattr", "__exit__"), [kind, error, None], {})
+        # What a test has to say about the program is not the program's to swallow.
+        own = not isinstance(error, Exception) or (
+            isinstance(error, AssertionError) and not vars(error).get("_guerdon_from_program")
+        )
+        return swallowed if error is None or not own else False
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        raise TypeError("a test cannot extend a class of the program's, which is in another process")
+
+    def __copy__(self) -> Any:
+        return self._ask("copy")
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._ask("deepcopy")
 
     def __instancecheck__(self, value: object) -> bool:
         return isinstance(value, Remote) and bool(self._ask("isinstance", value) is True)
@@ -178,6 +250,23 @@ class Remote:
         return int(self._plain(name, int))
 
 
+def called(value: Any, name: str) -> Any:
+    """What the tests know by this name: where it begins as names of classes do, they take it for one."""
+    if isinstance(value, Remote) and name.lstrip("_")[:1].isupper():
+        object.__setattr__(value, "_guerdon_named", True)
+        value._guerdon_link.classes.add(value._guerdon_number)
+    elif isinstance(value, type) and value in _NO_CLASSES and name != value.__name__:
+        raise AttributeError(f"{name} is no class of the program's")
+    return value
+
+
+class Generator(Remote):
+    """A generator of the program's, which is one to `isinstance` here too."""
+
+    __slots__ = ()
+    __class__ = property(lambda self: types.GeneratorType)
+
+
 async def coroutine(link: Link, remote: Remote) -> Any:
     """What stands for a coroutine of the program's: awaited, it runs there to its end."""
     return link.ask("await", remote)
@@ -185,7 +274,7 @@ async def coroutine(link: Link, remote: Remote) -> Any:
 
 def standing_for(link: Link, number: int, kind: str) -> Any:
     """What stands for the guest's object of that number."""
-    remote = Remote(link, number, kind)
+    remote = (Generator if kind == "generator" else Remote)(link, number, kind)
     return coroutine(link, remote) if kind == "coroutine" else remote
 
 

@@ -14,6 +14,7 @@ class Report:
 
     `cheat` is the evidence of one. `bad_tests` says that the tests broke without the program's doing, as far as the
     judge can see. `decisive` are numbers of calls: had they been made with other values, something must have failed.
+    The host notes how many seconds it took, and whether a limit has ended the program.
     """
 
     cases: int = 0
@@ -23,15 +24,28 @@ class Report:
     cheat: str | None = None
     bad_tests: str | None = None
     decisive: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    cut: bool = False
 
     def failed(self, case: int, why: str) -> None:
         """Note a case that failed; only the first is told of."""
         if self.case is None:
-            self.case, self.why = case, why
+            self.case, self.why = case, printable(why[: 5 * LONGEST])
 
     def json(self) -> bytes:
         """The report as bytes."""
         return json.dumps(asdict(self)).encode()
+
+
+def printable(text: str) -> str:
+    """Text without signs that would mean something to a terminal, or nothing to a writer of files."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def shortened(text: str) -> str:
+    """Text as it may be quoted: short, and of signs that can be printed."""
+    text = printable(text[: LONGEST + 1])
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def shown(value: Any) -> str:
@@ -40,7 +54,7 @@ def shown(value: Any) -> str:
         text = repr(value)
     except Exception as error:
         text = f"<a {type(value).__name__} that cannot be shown: {type(error).__name__}>"
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return shortened(text)
 
 
 def told(error: BaseException) -> str:
@@ -49,5 +63,4 @@ def told(error: BaseException) -> str:
         said = str(error)
     except Exception:
         said = ""
-    text = type(error).__name__ + (f": {said}" if said else "")
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return shortened(type(error).__name__ + (f": {said}" if said else ""))

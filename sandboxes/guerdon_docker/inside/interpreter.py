@@ -76,18 +76,24 @@ def _status(function: "types.FunctionType | object", *arguments: object) -> int:
 
 
 def make_streams() -> None:
-    """Fresh ones on 0, 1 and 2, as Python makes them at its start when they are pipes."""
+    """Fresh ones on 0, 1 and 2, as Python makes them at its start where they are pipes: which they are meanwhile."""
+    before = [os.dup(number) for number in range(3)]
+    reading, writing = os.pipe()
     for number, name, mode, errors in (
         (0, "stdin", "r", "surrogateescape"),
         (1, "stdout", "w", "surrogateescape"),
         (2, "stderr", "w", "backslashreplace"),
     ):
+        os.dup2(reading if mode == "r" else writing, number)
         raw = open(number, mode + "b", closefd=False)  # noqa: SIM115  # they stay open for the program's life
         raw.raw.name = f"<{name}>"  # type: ignore[attr-defined]
         stream = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", line_buffering=name == "stderr")
         stream.mode = mode  # type: ignore[misc]
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
+        os.dup2(before[number], number)
+    for fd in (*before, reading, writing):
+        os.close(fd)
 
 
 def _written_out() -> bool:

@@ -114,7 +114,10 @@ def test_without_an_engine_every_command_says_where_it_looked_and_what_to_do(pla
 @pytest.mark.docker
 def test_without_the_image_check_says_how_to_get_it(place):
     said = place.complaint("sandbox", "check", "--set", "image=guerdon-none")
-    assert "docker: the image 'guerdon-none' is not there; `guerdon sandbox build --set image=guerdon-none` makes it" in said
+    assert (
+        "docker: the image 'guerdon-none' is not there; `guerdon sandbox build --set image=guerdon-none` makes it"
+        in said
+    )
 
 
 @pytest.mark.docker

@@ -136,7 +136,9 @@ PROVEN = {
 
 
 def own_attacks() -> Iterator[dict[str, Any]]:
-    """The records of more_attacks/*.txt, as the corpora write them."""
+    """The records of more_attacks, as the corpora write them."""
+    for line in (HERE / "more_attacks" / "red.jsonl").read_text().splitlines():
+        yield json.loads(line)
     for file in sorted((HERE / "more_attacks").glob("*.txt")):
         for text in re.split(r"^#### ", file.read_text(), flags=re.MULTILINE)[1:]:
             program, *before = re.split(r"^## before ", text, flags=re.MULTILINE)

@@ -78,3 +78,26 @@ async def _verdict(reward: UnitTests) -> Score:
     async with Mixture([Term("code", reward)]) as mixture:
         (total,) = await mixture.score([Rollout(Task("it", "", ASSERT), PROGRAMS["function"])])
     return total.terms["code"].score
+
+
+@pytest.mark.parametrize("truth", [SUM, ASSERT], ids=["stdio", "function"])
+def test_an_empty_program_is_run_and_earns_nothing(truth: dict[str, object]) -> None:
+    score = judged(truth, "```\n\n```", Frail(deaths=[1]))
+    assert (score.value, score.reason) == (0, "no code in the answer")
+    score = judged(truth, "```\n\n```", Frail(word="", deaths=[99]))
+    assert (score.value, score.outcome) == (None, Outcome.UNAVAILABLE)
+
+
+def test_nothing_can_be_right_and_still_earns_nothing() -> None:
+    silent = {"kind": "stdio", "language": "python", "cases": [{"input": "", "output": ""}]}
+    assert judged(silent, "```\npass\n```", Frail(deaths=[0])).value == 1
+    assert judged(silent, "```\n```", Frail(deaths=[0])).value == 0
+
+
+def test_a_bug_of_ours_is_no_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(UnitTests, "_tally", broken)
+    for text in (PROGRAMS["stdio"], ""):
+        assert judged(SUM, text, Frail(deaths=[0])).value is None

@@ -258,11 +258,10 @@ def test_the_end_of_iteration_is_no_way_out_of_a_loop(judged: Judged, function: 
         "C.asked += 1; return 1",
     ],
 )
-def test_a_container_of_everything_is_a_cheat(judged: Judged, function: Truth, container: str) -> None:
+def test_a_container_of_everything_holds_nothing(judged: Judged, function: Truth, container: str) -> None:
     program = f"class C:\n  asked = 0\n  def __contains__(s, x): {container}\ndef f(x): return C()"
     score = judged(program, function("assert 5 in f(5)", "assert 7 in f(7)", "assert 9 in f(9)"))
     assert score.value == 0
-    assert "cheat" in score.evidence
 
 
 def test_honest_containers_hold_what_they_hold(judged: Judged, function: Truth) -> None:
@@ -271,7 +270,7 @@ def test_honest_containers_hold_what_they_hold(judged: Judged, function: Truth) 
         "class Words:\n  def __init__(s, *w): s.w = w\n  def __contains__(s, x): return x.lower() in s.w\nf = Span"
     )
     truth = function(
-        "assert 5 in f(1, 10) and 0 not in f(1, 10)", "assert 'One' in Words('one') and 'two' not in Words('one')"
+        "assert 5 in Span(1, 10) and 0 not in Span(1, 10)", "assert 'One' in Words('one') and 'two' not in Words('one')"
     )
     assert judged(program, truth).value == 1
 

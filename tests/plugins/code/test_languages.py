@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from guerdon import RunFileError, Sandbox, Score
+from guerdon import GuerdonError, Mixture, RunFileError, Sandbox, Score, Term
 from guerdon.options import build
+from guerdon_code import UnitTests
 
 Judged = Callable[..., Score]
 Truth = Callable[..., Mapping[str, Any]]
@@ -86,6 +87,8 @@ def test_python_may_be_run_in_another_way(judged: Judged, stdio: Truth) -> None:
         ({"file": "a.rs", "run": "./a"}, "rewards.code.languages.x.run: "),
         ({"file": "a.rs", "run": ["./a"], "image": "rust"}, "rewards.code.languages.x.image: no such option"),
         ({"file": "a.rs", "run": ["./a"], "sandbox": "dokcer"}, "did you mean 'docker'?"),
+        ({"file": "a.rs", "run": []}, "rewards.code.languages.x.run: "),
+        ({"file": "../a.rs", "run": ["./a"]}, "languages.x.file: value error, is no path inside of a directory"),
     ],
 )
 def test_mistakes_in_a_run_file_are_named(language: dict[str, Any], says: str) -> None:
@@ -94,6 +97,13 @@ def test_mistakes_in_a_run_file_are_named(language: dict[str, Any], says: str) -
     with pytest.raises(RunFileError) as error:
         build(Reward, {"use": "unit-tests", "sandbox": "process", "languages": {"x": language}}, "rewards.code")
     assert says in str(error.value)
+
+
+def test_a_command_that_is_not_there_is_an_error_at_the_start() -> None:
+    perl = {"file": "main.pl", "run": ["prel", "main.pl"]}
+    mixture = Mixture([Term("code", UnitTests(sandbox="process", languages={"perl": perl}))])  # type: ignore[arg-type]
+    with pytest.raises(GuerdonError, match=r"languages\.perl\.run: 'prel' is not to be found in the sandbox 'process'"):
+        mixture.open()
 
 
 def test_its_options_survive_a_round_trip() -> None:

@@ -226,7 +226,10 @@ CHEATS = {
         "class P:\n  def __init__(s, *a): pass\n  def __eq__(s, o): return True\ndef f(x): return object()",
         "f(3) == P(3)",
     ),
-    "holds all": ("class P:\n  def __contains__(s, o): return True\ndef f(x): return P()", "17 in f(3)"),
+    "holds all": (
+        "class P:\n  def __init__(s, *a): pass\n  def __contains__(s, o): return True\ndef f(x): return P()",
+        "17 in P(3)",
+    ),
     "before and after": (
         "class P:\n  def __init__(s, *a): pass\n"
         "  def __lt__(s, o): return True\n  __gt__ = __lt__\ndef f(x): return P()",

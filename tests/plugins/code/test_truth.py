@@ -1,5 +1,6 @@
 """Ground truths that nobody could pass, or everybody."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,13 @@ def without(truth: dict[str, Any], key: str) -> dict[str, Any]:
     [
         (None, "the task has no ground truth"),
         ("42", "ground_truth: "),
+        ("f(3) is 9", "neither an object nor the JSON text of one"),
+        ({**STDIO, "csaes": []}, "the key 'csaes', which is not known; did you mean 'cases'?"),
+        (
+            {**without(FUNCTION, "asserts"), "calls": [{"args": [], "kwargs": {}, "expected": 1}]},
+            "calls has the key 'kwargs', which is not known; did you mean 'args'?",
+        ),
+        ({**FILES, "cmd": "pytest test_it.py"}, "names what pytest is run on, as in 'test_it.py', not 'pytest test_it"),
         ({**STDIO, "kind": "doctest"}, "ground_truth.kind: "),
         (without(STDIO, "language"), "ground_truth.language: "),
         ({**STDIO, "language": "pyhton"}, "nobody knows how to run 'pyhton'; did you mean 'python'? Or add it"),
@@ -70,3 +78,21 @@ def test_a_bad_ground_truth_is_named_and_not_scored(judged: Judged, truth: Any, 
 
 def test_other_keys_are_left_alone(judged: Judged) -> None:
     assert judged("pass", {**STDIO, "source": "somewhere"}).value == 1
+
+
+NOTHING = dict.fromkeys(["cases", "entry_point", "setup", "asserts", "check", "calls", "program_file", "files", "cmd"])
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        json.dumps({**FUNCTION, "asserts": ["assert f() == 1"]}),
+        {**NOTHING, **FUNCTION, "asserts": ["assert f() == 1"]},
+        {**NOTHING, **FILES, "files": {"test_it.py": "from solution import f\ndef test(): assert f()", "b.py": None}},
+        {**without(FUNCTION, "asserts"), "calls": [{"args": [], "expected": 1}], "difficulty": "easy"},
+    ],
+    ids=["JSON text", "the columns of other rows", "the files of other rows", "more than we know"],
+)
+def test_a_ground_truth_is_read_as_files_hold_it(judged: Judged, truth: Any) -> None:
+    assert judged("def f(): return 1", truth).value == 1
+    assert judged("def f(): return 0", truth).value == 0
