@@ -28,8 +28,8 @@ from guerdon_code import relay, stdio
 from guerdon_code.bundle import compiled
 from guerdon_code.control import controlled
 from guerdon_code.extraction import program_in
-from guerdon_code.helpers import helpers_in
 from guerdon_code.languages import BUILT_IN, MOST_BINARY, Language, Source
+from guerdon_code.prompt import helpers_in
 from guerdon_code.relay import Court
 from guerdon_code.tally import Tally, how_it_ended, shortened
 from guerdon_code.truth import Truth, checked

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guerdon import Mixture, Rollout, Task
-from guerdon_code.helpers import helpers_in
+from guerdon_code.prompt import helpers_in
 
 Mixtures = Callable[..., Mixture]
 Truth = Callable[..., Mapping[str, Any]]
