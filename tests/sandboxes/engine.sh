@@ -103,10 +103,13 @@ daemon() {
     mount --make-rslave "$root"
     [ -e "$root/sys/fs" ] || mount -t sysfs sysfs "$root/sys"
     grep -q ' /sys/fs/cgroup.* cgroup' /proc/self/mounts || mount_cgroups "$root/sys/fs/cgroup"
-    chroot "$root" dockerd --iptables=false --ip6tables=false --bridge=none "$@" \
+    # Not a mere chroot: the copy becomes the root of this namespace, and so what containers pivot away from. Below a
+    # chroot they would still have the machine's root underneath them, for whoever enters with `docker exec`.
+    cd "$root"
+    mount --move . /
+    chroot . dockerd --iptables=false --ip6tables=false --bridge=none "$@" \
         --data-root "$directory/data" --exec-root "$directory/exec" --pidfile "$directory/docker.pid" \
         --host "unix://$directory/docker.sock" || true
-    umount --lazy "$directory/root"
 }
 
 # As the kernel has them already: all in one, or each in a tree of its own.
