@@ -92,20 +92,20 @@ install() {
 # Runs in a mount namespace of its own, below a private copy of /: nothing that is mounted here is seen elsewhere or
 # outlives the engine. In a chroot it would not do without: there / is no mount, and no container could leave it.
 daemon() {
-    local root=$directory/root/all
+    local copy=$directory/copy/all
     exec >"$directory/log" 2>&1
     trap 'rm -f "$log"; touch "$directory/ended"' EXIT
-    mkdir -p "$directory/root"
-    mount -t tmpfs tmpfs "$directory/root"
-    mount --make-private "$directory/root"
-    mkdir "$root"
-    mount --rbind / "$root"
-    mount --make-rslave "$root"
-    [ -e "$root/sys/fs" ] || mount -t sysfs sysfs "$root/sys"
-    grep -q ' /sys/fs/cgroup.* cgroup' /proc/self/mounts || mount_cgroups "$root/sys/fs/cgroup"
+    mkdir -p "$directory/copy"
+    mount -t tmpfs tmpfs "$directory/copy"
+    mount --make-private "$directory/copy"
+    mkdir "$copy"
+    mount --rbind / "$copy"
+    mount --make-rslave "$copy"
+    [ -e "$copy/sys/fs" ] || mount -t sysfs sysfs "$copy/sys"
+    grep -q ' /sys/fs/cgroup.* cgroup' /proc/self/mounts || mount_cgroups "$copy/sys/fs/cgroup"
     # Not a mere chroot: the copy becomes the root of this namespace, and so what containers pivot away from. Below a
     # chroot they would still have the machine's root underneath them, for whoever enters with `docker exec`.
-    cd "$root"
+    cd "$copy"
     mount --move . /
     chroot . dockerd --iptables=false --ip6tables=false --bridge=none "$@" \
         --data-root "$directory/data" --exec-root "$directory/exec" --pidfile "$directory/docker.pid" \
@@ -249,7 +249,7 @@ remove() {
     stop
     become_root "ask an administrator to remove $directory"
     local part
-    for part in data exec root debian docker.sock docker.pid ended log; do
+    for part in data exec copy debian docker.sock docker.pid ended log; do
         as_root rm -rf --one-file-system "${directory:?}/$part"
     done
     as_root rmdir "$directory"
