@@ -197,7 +197,10 @@ async def nothing_is_left_behind(sandbox: Sandbox) -> None:
         path = os.path.join(place, "guerdon-left")
         if os.path.exists(path):
             found.append(path)
-            os.unlink(path)
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
     print(*found)
     """
     at = await printed(sandbox, leave)
