@@ -1,19 +1,11 @@
 # Two commands do everything: `make demo` and `make test`. Each makes its own virtual environment below .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 INSTALL = -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
-DEMO = tests/corpora/outputs/math_groups.jsonl.gz
 
 .PHONY: demo test lint format docs bench clean
 
 demo: .venv/demo/ready
-	@mkdir -p demo
-	.venv/demo/bin/guerdon score docs/tutorial/demo.toml $(DEMO) --out demo/scored.jsonl --overwrite
-	@echo "(A group here is four models' answers to one problem, not samples of one policy.)"
-	@echo
-	@echo "Why did row 6 get what it got?"
-	.venv/demo/bin/guerdon explain docs/tutorial/demo.toml $(DEMO) --row 6
-	@echo
-	@echo "Next: .venv/demo/bin/guerdon plugins    and docs/tutorial/first-verifier.md"
+	.venv/demo/bin/guerdon train cold-start-rl --overwrite
 
 # What needs a Docker engine gets one; without one all else is tested, and the result is still a failure.
 PYTEST = .venv/test/bin/python -m pytest -q
@@ -43,21 +35,30 @@ bench: .venv/test/ready .venv/peers/ready
 	DOCKER_HOST=$$(tests/sandboxes/engine.sh) && export DOCKER_HOST && \
 	  .venv/test/bin/python tests/benchmarks/bench.py --peers .venv/peers/bin/python
 
+# Before all that depends on it: without a GPU, PyTorch's own index has a torch without gigabytes of CUDA.
+CPU = https://download.pytorch.org/whl/cpu
+REACHED = $(PYTHON) -c "import urllib.request; urllib.request.urlopen('$(CPU)/torch/', timeout=5)" 2>/dev/null
+torch = $(@D)/bin/python $(INSTALL) torch \
+  $$(command -v nvidia-smi >/dev/null || { $(REACHED) && echo "--extra-index-url $(CPU)"; })
+
 .venv/demo/ready: pyproject.toml constraints.txt | python
-	@echo "Making the environment $(@D); this takes about a minute …"
+	@echo "Making the environment $(@D); this takes a few minutes …"
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python $(INSTALL) --editable '.[math,language]'
+	@$(torch)
+	@$(@D)/bin/python $(INSTALL) --editable '.[math,language,local]'
 	@touch $@
 
 .venv/test/ready: pyproject.toml constraints.txt | compiler
-	@echo "Making the environment $(@D); this takes about a minute …"
+	@echo "Making the environment $(@D); this takes a few minutes …"
 	@$(PYTHON) -m venv $(@D)
+	@$(torch)
 	@$(@D)/bin/python $(INSTALL) --editable '.[dev]'
 	@touch $@
 
 .venv/peers/ready: tests/benchmarks/peers/requirements.txt | python
-	@echo "Making the environment $(@D); this takes about a minute …"
+	@echo "Making the environment $(@D); this takes a few minutes …"
 	@$(PYTHON) -m venv $(@D)
+	@$(torch)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
@@ -81,4 +82,4 @@ compiler: python
 
 clean:
 	tests/sandboxes/engine.sh clean
-	rm -rf .venv demo bench .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv bench .mypy_cache .ruff_cache .pytest_cache

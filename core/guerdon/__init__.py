@@ -20,6 +20,7 @@ from guerdon.plugs import (
     Finished,
     GroupReward,
     Limits,
+    LiveModel,
     Policy,
     Program,
     Reward,
@@ -31,6 +32,7 @@ from guerdon.plugs import (
     Tasks,
     Trainer,
     Verifier,
+    opened,
 )
 from guerdon.totals import Term, TermScore, Total
 from guerdon.types import Outcome, Rollout, Score, Task
@@ -44,6 +46,7 @@ __all__ = [
     "GroupReward",
     "GuerdonError",
     "Limits",
+    "LiveModel",
     "Mixture",
     "OptionError",
     "Outcome",
@@ -71,4 +74,5 @@ __all__ = [
     "Verifier",
     "group_advantages",
     "hookimpl",
+    "opened",
 ]

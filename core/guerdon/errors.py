@@ -48,6 +48,13 @@ class RunFileError(GuerdonError):
         return "\n  ".join([super().__str__(), *map(str, self.mistakes)])
 
 
+class Interrupted(Exception):
+    """Training was asked to end, and ended after a step of `stage` that is saved."""
+
+    def __init__(self, stage: str, step: int, total: int) -> None:
+        super().__init__(f"{stage}: step {step} of {total}")
+
+
 class Unavailable(Exception):
     """Raised by a reward when the world is at fault: an endpoint is down, a sandbox cannot start.
 

@@ -11,6 +11,7 @@ No hook decides a score. Scores are decided by the rewards that the run file nam
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pluggy
@@ -63,20 +64,28 @@ def register_tasks(register: Callable[[type[Tasks]], None]) -> None:
 
 
 @hookspec
+def register_recipes(register: Callable[[Path], None]) -> None:
+    """Offer recipes: run files to start from, by path. A recipe's name is its file's stem.
+
+    Its first line is a comment that says what it is for: `guerdon plugins` shows it.
+    """
+
+
+@hookspec
 def rollouts_scored(step: int, rollouts: Sequence[Rollout], totals: Sequence["Total"]) -> None:
     """Rollouts have their totals; `totals[i].terms` says what each reward gave `rollouts[i]`, and why."""
 
 
 @hookspec
 def run_started(run: Run) -> None:
-    """A trainer is about to begin. Trainers announce it; none comes with guerdon yet."""
+    """A stage of a run is about to begin, or goes on. A GuerdonError that is raised here stops it before it does."""
 
 
 @hookspec
 def step_finished(step: int, metrics: Mapping[str, float]) -> None:
-    """One optimizer step of a trainer is done."""
+    """One step of a run is done; steps are counted over all its stages. A metric that is no number is nan."""
 
 
 @hookspec
 def run_finished(run: Run, error: BaseException | None) -> None:
-    """A trainer has ended; `error` is what stopped it, if anything did."""
+    """A stage of a run has ended; `error` is what stopped it, if anything did."""

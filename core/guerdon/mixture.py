@@ -90,8 +90,11 @@ class Mixture:
 
     def prove(self, term: Term, rollouts: Sequence[Rollout]) -> "concurrent.futures.Future[list[Verdict]]":
         """Judge a control for each task: its own truth must earn full marks, or an empty completion any score."""
-        units = [Unit([rollout], control=True) for rollout in rollouts]
-        return self._run(self._prove(term, units))
+        return self._run(self._ask(term, [Unit([rollout], control=True) for rollout in rollouts]))
+
+    def ask(self, term: Term, rollouts: Sequence[Rollout]) -> "concurrent.futures.Future[list[Verdict]]":
+        """One term's verdict of each rollout by itself. A failure stands as it is, and says nothing of the reward."""
+        return self._run(self._ask(term, [Unit([rollout]) for rollout in rollouts]))
 
     def open(self) -> Self:
         """Start the loop, and open what lives in this process. Workers start when they are first needed."""
@@ -190,7 +193,7 @@ class Mixture:
                 self._closing.push_async_callback(pool.close)
                 self._places[term.name] = pool
 
-    async def _prove(self, term: Term, units: Sequence[Unit]) -> list[Verdict]:
+    async def _ask(self, term: Term, units: Sequence[Unit]) -> list[Verdict]:
         return await self._places[term.name].judge(units)
 
     async def _score(self, rollouts: Sequence[Rollout], groups: Sequence[str] | None) -> list[Total]:
@@ -204,7 +207,8 @@ class Mixture:
     async def _judge(self, term: Term, rollouts: Sequence[Rollout], groups: Sequence[str] | None) -> list[TermScore]:
         scores = [NOT_APPLICABLE] * len(rollouts)
         applicable = [i for i, rollout in enumerate(rollouts) if term.applies(rollout.task.domain)]
-        members = _units(term.reward, applicable, groups)
+        equal = _equal(rollouts, applicable) if isinstance(term.reward, Verifier) else {i: [i] for i in applicable}
+        members = _units(term.reward, list(equal), groups)
         place = self._places[term.name]
         units = [Unit([rollouts[i] for i in unit]) for unit in members]
         verdicts = await place.judge(units)
@@ -216,7 +220,8 @@ class Mixture:
         for unit, verdict in zip(members, verdicts, strict=True):
             assert verdict.scores is not None
             for i, score in zip(unit, verdict.scores, strict=True):
-                scores[i] = TermScore(score, verdict.seconds, verdict.queued_seconds)
+                for twin in equal[i]:
+                    scores[twin] = TermScore(score, verdict.seconds, verdict.queued_seconds)
                 self._health[term.name].note(rollouts[i].task.id, score, verdict.failure)
         return scores
 
@@ -263,6 +268,21 @@ async def _ended(tasks: Set["asyncio.Task[Any] | None"]) -> None:
 
 def _lives_here(reward: Reward) -> bool:
     return reward.is_async() or reward.isolation == "inline"
+
+
+def _equal(rollouts: Sequence[Rollout], numbers: Sequence[int]) -> dict[int, list[int]]:
+    """The first of each set of equal rollouts, with all of the set. A policy that is sure of itself repeats itself."""
+    firsts: dict[tuple[int, str, str, bool], list[int]] = {}
+    equal: dict[int, list[int]] = {}
+    for i in numbers:
+        one = rollouts[i]
+        known = firsts.setdefault((id(one.task), one.completion, one.prefill, one.truncated), [])
+        # The same text can be other tokens.
+        first = next((j for j in known if rollouts[j].completion_ids == one.completion_ids), i)
+        if first == i:
+            known.append(i)
+        equal.setdefault(first, []).append(i)
+    return equal
 
 
 def _units(reward: Reward, applicable: Sequence[int], groups: Sequence[str] | None) -> list[list[int]]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from guerdon import registry
@@ -12,6 +12,7 @@ from guerdon.errors import GuerdonError, OptionError, RunFileError, suggestion
 from guerdon.plugs import Plug
 
 AnyPlug = TypeVar("AnyPlug", bound=Plug)
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 def build(kind: type[AnyPlug], options: Any, where: str) -> AnyPlug:
@@ -32,11 +33,16 @@ def build(kind: type[AnyPlug], options: Any, where: str) -> AnyPlug:
         plug.check_needs(f"{where}.use")
     except GuerdonError as error:
         raise RunFileError(where, [error]) from None
+    return checked(plug, options, where)
+
+
+def checked(model: type[AnyModel], options: Mapping[str, Any], where: str) -> AnyModel:
+    """A model of options, built from a table of a run file. Raises RunFileError with every mistake in the table."""
     try:
         # TOML has types, so "5" is not taken for 5; the JSON mode still reads a list as a tuple and a string as a path.
-        return plug.model_validate_json(json.dumps(options, default=str), strict=True)
+        return model.model_validate_json(json.dumps(options, default=str), strict=True)
     except ValidationError as error:
-        raise RunFileError(where, _mistakes(error, plug, options, where)) from None
+        raise RunFileError(where, _mistakes(error, model, options, where)) from None
 
 
 def nested(kind: type[AnyPlug], value: Any) -> AnyPlug:
@@ -49,10 +55,12 @@ def nested(kind: type[AnyPlug], value: Any) -> AnyPlug:
         raise PydanticCustomError("plug", "{what}", {"what": str(error), "mistakes": error.mistakes}) from None
 
 
-def _mistakes(error: ValidationError, plug: type[Plug], options: Mapping[str, Any], where: str) -> list[GuerdonError]:
+def _mistakes(
+    error: ValidationError, model: type[BaseModel], options: Mapping[str, Any], where: str
+) -> list[GuerdonError]:
     mistakes: dict[str, GuerdonError] = {}
     for detail in error.errors(include_url=False):
-        for mistake in _named(detail, plug, options, where):
+        for mistake in _named(detail, model, options, where):
             other = mistakes.get(mistake.where)
             # Each member of a union says what it would rather have had.
             if other is not None and mistake.what not in other.what:
@@ -63,15 +71,16 @@ def _mistakes(error: ValidationError, plug: type[Plug], options: Mapping[str, An
     return list(mistakes.values())
 
 
-def _named(detail: Any, plug: type[Plug], options: Mapping[str, Any], where: str) -> list[GuerdonError]:
+def _named(detail: Any, model: type[BaseModel], options: Mapping[str, Any], where: str) -> list[GuerdonError]:
     path = ".".join([where, *_place(detail, options)])
     if detail["type"] == "plug":
         return [type(inner)(path + inner.where, inner.what, inner.way_out) for inner in detail["ctx"]["mistakes"]]
     if detail["type"] == "extra_forbidden":
-        return [OptionError(path, "no such option", suggestion(str(detail["loc"][-1]), list(plug.model_fields)))]
+        return [OptionError(path, "no such option", suggestion(str(detail["loc"][-1]), list(model.model_fields)))]
+    way_out = f"see `guerdon show {model.name}`" if issubclass(model, Plug) else "see docs/reference/run-file.md"
     if detail["type"] == "missing":
-        return [OptionError(path, "is required", f"see `guerdon show {plug.name}`")]
-    return [OptionError(path, f"{_lower(detail['msg'])}, got {detail['input']!r}", f"see `guerdon show {plug.name}`")]
+        return [OptionError(path, "is required", way_out)]
+    return [OptionError(path, f"{_lower(detail['msg'])}, got {detail['input']!r}", way_out)]
 
 
 def _place(detail: Any, options: Mapping[str, Any]) -> list[str]:

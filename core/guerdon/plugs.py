@@ -21,6 +21,8 @@ from guerdon.errors import PluginError
 from guerdon.types import Rollout, Score, Task
 
 if TYPE_CHECKING:
+    from guerdon.evaluation import Evaluator
+    from guerdon.journal import Journal
     from guerdon.mixture import Mixture
 
 MIXTURE_KEYS = ("use", "weight", "gate", "domains")
@@ -98,8 +100,19 @@ class Policy(Plug):
     kind: ClassVar[str] = "policy"
 
     @abstractmethod
-    def checkpoint(self, workdir: Path) -> Path:
-        """A Hugging Face checkpoint directory, made under `workdir` if there is none yet."""
+    def checkpoint(self, workdir: Path, start: Path | None = None) -> Path:
+        """A Hugging Face checkpoint directory, made under `workdir` if there is none yet.
+
+        With `start`, another checkpoint directory, the weights are that one's. Raises GuerdonError.
+        """
+
+
+@dataclass(frozen=True)
+class LiveModel:
+    """A causal language model in memory: a Hugging Face module, and the tokenizer that belongs to it."""
+
+    module: Any
+    tokenizer: Any
 
 
 @dataclass(frozen=True)
@@ -119,9 +132,12 @@ class Sampler(Plug):
 
     @abstractmethod
     async def sample(
-        self, model: Any, tasks: Sequence[Task], group_size: int, sampling: Sampling
+        self, model: LiveModel | Path, tasks: Sequence[Task], group_size: int, sampling: Sampling
     ) -> list[list[Rollout]]:
-        """`group_size` rollouts of each task. `model` is a live module with its tokenizer, or a checkpoint path."""
+        """`group_size` rollouts of each task, in order. `model` is in memory, or a checkpoint directory.
+
+        The same model, tasks and sampling give the same rollouts. Raises GuerdonError.
+        """
 
 
 @dataclass(frozen=True)
@@ -328,25 +344,52 @@ class Tasks(Plug):
 
 @dataclass(frozen=True)
 class Run:
-    """What a run file describes, built and ready. A trainer is handed one."""
+    """What a run file describes, built and ready: one stage of it. A trainer is handed one.
+
+    The mixture is open; the sampler is opened by whoever uses it.
+    """
 
     directory: Path
     seed: int
     mixture: "Mixture"
+    journal: "Journal"
+    """Where the trainer says what happens, and what it goes on from after an interruption."""
+    stage: str = "train"
+    start: Path | None = None
+    """The checkpoint directory of the earlier stage that this one starts from."""
     tasks: Tasks | None = None
     policy: Policy | None = None
     sampler: Sampler | None = None
     trainer: "Trainer | None" = None
+    evaluator: "Evaluator | None" = None
+    trackers: Sequence[str] = ()
+    """The listening plugins that the run file asks for."""
+
+    def checkpoint(self) -> Path:
+        """The Hugging Face checkpoint directory that the stage begins with."""
+        assert self.policy is not None
+        return self.policy.checkpoint(self.directory / "policies" / self.stage, self.start)
+
+    async def evaluate(self, model: LiveModel, step: int, last: bool = False) -> Mapping[str, float]:
+        """What an evaluation of the model says after this step of the stage, by metric; empty where none is due.
+
+        `last`: this is the last step of the stage. The sampler must be open.
+        """
+        if self.evaluator is None or self.sampler is None:
+            return {}
+        return await self.evaluator.after(step, last, model, self.sampler)
 
 
 class Trainer(Plug):
     """Something that makes a policy better."""
 
     kind: ClassVar[str] = "trainer"
+    requires: ClassVar[tuple[str, ...]] = ("policy", "tasks")
+    """The tables of the run file that it cannot do without."""
 
     @abstractmethod
     def fit(self, run: Run) -> None:
-        """Train until done. The run directory says how far it came."""
+        """Train until done. The run's journal says how far it came, and hears of every step."""
 
 
 KINDS: dict[str, type[Plug]] = {kind.kind: kind for kind in (Policy, Sampler, Reward, Trainer, Sandbox, Tasks)}

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import TypeVar, get_args
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 import pluggy
 
 from guerdon import hookspecs
-from guerdon.errors import PluginError
+from guerdon.errors import PluginError, suggestion
 from guerdon.plugs import KINDS, Isolation, Plug, Reward
 
 GROUP = "guerdon"
@@ -38,12 +39,28 @@ class Entry:
     distribution: str
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """A run file that a plugin offers to start from."""
+
+    path: Path
+    plugin: str
+    distribution: str
+
+    @property
+    def summary(self) -> str:
+        """Its first line, which is a comment that says what it is for."""
+        return self.path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ").rstrip()
+
+
 @dataclass
 class Registry:
     """The plugs of every plugin that could be loaded, and what is wrong with the others."""
 
     plugs: dict[tuple[str, str], Entry] = field(default_factory=dict)
     """By kind and name, as in `("reward", "boxed-math")`."""
+    recipes: dict[str, Recipe] = field(default_factory=dict)
+    """By name, which is the stem of the file."""
     broken: list[PluginError] = field(default_factory=list)
     clashes: dict[tuple[str, str], PluginError] = field(default_factory=dict)
     """Names that two plugs claim; neither can be used."""
@@ -62,6 +79,18 @@ class Registry:
         known = f"did you mean '{close[0]}'?" if close else f"installed: {', '.join(names) or 'none'}"
         also = "; a plugin could not be loaded: see `guerdon plugins`" if self.broken and not close else ""
         raise PluginError(where, f"no {kind.kind} is named '{name}'", known + also)
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of this name. Raises PluginError."""
+        if ("recipe", name) in self.clashes:
+            raise self.clashes["recipe", name]
+        if name not in self.recipes:
+            raise PluginError(name, "no recipe has this name", suggestion(name, sorted(self.recipes)))
+        return self.recipes[name]
+
+    def listening(self) -> list[str]:
+        """The plugins that hear of every step of a training."""
+        return sorted(listener.plugin_name for listener in self.manager.hook.step_finished.get_hookimpls())
 
 
 @cache
@@ -125,6 +154,10 @@ def _add(registry: Registry, entry_point: EntryPoint, distribution: str) -> None
             (kind, Entry(_checked(plug, kind, entry_point, distribution), entry_point.name, distribution))
             for kind, plug in offers
         ]
+        recipes = [
+            Recipe(_readable(path, entry_point, distribution), entry_point.name, distribution)
+            for path in _offered(registry, plugin, "register_recipes")
+        ]
     except BaseException:
         manager.unregister(plugin)
         raise
@@ -136,6 +169,26 @@ def _add(registry: Registry, entry_point: EntryPoint, distribution: str) -> None
             registry.clashes[key] = _name_clash(kind, entry.plug.name, other or entry, entry)
         else:
             registry.plugs[key] = entry
+    for recipe in recipes:
+        _add_recipe(registry, recipe)
+
+
+def _add_recipe(registry: Registry, recipe: Recipe) -> None:
+    name = recipe.path.stem
+    other = registry.recipes.pop(name, None)
+    if ("recipe", name) in registry.clashes or other is not None:
+        registry.clashes["recipe", name] = _name_clash("recipe", name, other or recipe, recipe)
+    else:
+        registry.recipes[name] = recipe
+
+
+def _readable(path: Any, entry_point: EntryPoint, distribution: str) -> Path:
+    where = f"plugin '{entry_point.name}' of {distribution}"
+    if not isinstance(path, Path):
+        raise PluginError(where, f"{path!r} is no recipe", "register the Path of a run file")
+    if not path.is_file():
+        raise PluginError(where, f"its recipe {path} does not exist", "is it left out of the wheel?")
+    return path
 
 
 def _check_hooks(manager: pluggy.PluginManager) -> None:
@@ -149,8 +202,8 @@ def _check_hooks(manager: pluggy.PluginManager) -> None:
         raise TypeError(f"{error}" + (f"; did you mean '{close[0]}'?" if close else "")) from None
 
 
-def _offered(registry: Registry, plugin: object, hook: str) -> list[type[Plug]]:
-    offered: list[type[Plug]] = []
+def _offered(registry: Registry, plugin: object, hook: str) -> list[Any]:
+    offered: list[Any] = []
     for implementation in getattr(registry.manager.hook, hook).get_hookimpls():
         if implementation.plugin is plugin:
             implementation.function(offered.append)
@@ -178,7 +231,7 @@ def _checked(plug: type[Plug], kind: str, entry_point: EntryPoint, distribution:
     return plug
 
 
-def _name_clash(kind: str, name: str, one: Entry, other: Entry) -> PluginError:
+def _name_clash(kind: str, name: str, one: Entry | Recipe, other: Entry | Recipe) -> PluginError:
     return PluginError(
         f"{kind} '{name}'",
         f"both {one.distribution} (plugin '{one.plugin}') and {other.distribution} (plugin '{other.plugin}') "

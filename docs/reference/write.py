@@ -8,7 +8,7 @@ from typing import TypeGuard
 import pydantic_core
 from typer.main import get_command
 
-from guerdon import hookspecs, plugs, registry
+from guerdon import hookspecs, journal, plugs, registry
 from guerdon.cli.app import app
 from guerdon.columns import PRESETS, ROLLOUT_COLUMNS
 from guerdon.plugs import KINDS, Plug, Reward
@@ -54,7 +54,7 @@ EXIT_CODES = [
     "| 1 | `plugins`: something cannot be used; `check`: a task fails; `sandbox check`: a promise is broken; "
     "`score`: not one rollout was scored |",
     "| 2 | a mistake in the arguments, files or plugins, named on stderr; or output that cannot be written |",
-    "| 130 | interrupted; `score --out` keeps what is scored, and says how to go on |",
+    "| 130 | interrupted; `train` and `score --out` keep what is done, and say how to go on |",
     "| 141 | whoever read standard output stopped early |",
     "",
 ]
@@ -110,15 +110,16 @@ def _hooks() -> str:
 
 
 def _indented_code(doc: str) -> list[str]:
-    sentence, _, code = doc.partition("\n\n")
-    return [sentence, *(["", "```python", code, "```"] if code else [])]
+    sentence, _, more = doc.partition("\n\n")
+    code = ["```python", more, "```"] if more.startswith("@") else [more]
+    return [sentence, *(["", *code] if more else [])]
 
 
 def _kinds() -> str:
     tree = ast.parse(inspect.getsource(plugs))
-    lines = ["# What a plugin can supply", "", "Generated from `guerdon.plugs` by `make docs`.", ""]
+    lines = ["# What a plugin can supply", "", "Generated from `guerdon.plugs` and `.journal` by `make docs`.", ""]
     lines += [inspect.cleandoc(ast.get_docstring(tree) or "").partition("\n\n")[2], ""]
-    for one in tree.body:
+    for one in (*tree.body, *ast.parse(inspect.getsource(journal)).body):
         if isinstance(one, ast.ClassDef):
             lines += [f"## `{one.name}`", "", ast.get_docstring(one) or "", "", *_members(one), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -151,6 +152,9 @@ def _plugs() -> str:
             lines += [f"## Kind: {kind}", ""]
         for name in names:
             lines += _plug(entries[kind, name].plug)
+    lines += ["## Recipes", "", "`guerdon train NAME` runs one, `guerdon recipe NAME` prints it.", ""]
+    lines += ["| recipe | |", "|---|---|"]
+    lines += [f"| `{name}` | {recipe.summary} |" for name, recipe in sorted(registry.load().recipes.items())]
     return "\n".join(lines).rstrip() + "\n"
 
 

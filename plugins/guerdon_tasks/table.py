@@ -13,7 +13,7 @@ from guerdon.columns import PRESETS, TASK_COLUMNS, Columns, no_column, task_of
 
 
 class TableTasks(Tasks):
-    """Rows that become tasks."""
+    """Rows that become tasks. A column `completion` is what a task's `metadata` has under this name, for `sft`."""
 
     preset: Literal["trl", "verl", "openrlhf"] | None = None
     """The column names of another trainer.
@@ -47,4 +47,6 @@ class TableTasks(Tasks):
         mapping: Columns = {**(PRESETS[self.preset] if self.preset else {}), **self.columns}
         for where, row in islice(rows, self.limit):
             task = task_of(row, where, mapping)
+            if isinstance(row.get("completion"), str):
+                task = replace(task, metadata={"completion": row["completion"], **task.metadata})
             yield replace(task, domain=self.domain or task.domain, language=self.language or task.language)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from processes import below
@@ -12,7 +13,8 @@ TASK = Task("t", "a prompt", "fine")
 
 
 def rollouts(completions: Sequence[str]) -> list[Rollout]:
-    return [Rollout(TASK, one) for one in completions]
+    """Each of a task of its own, or equal ones would be judged once."""
+    return [Rollout(replace(TASK), one) for one in completions]
 
 
 def sleepers() -> list[int]:

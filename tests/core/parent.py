@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,9 +18,9 @@ TASK = Task("t", "p", "fine")
 def main(how: str) -> None:
     mixture = Mixture([Term("it", hostile.Hostile())], workers=2).open()
     if how != "starting":
-        mixture.submit([Rollout(TASK, "daemon")] * 2 + [Rollout(TASK, "right")] * 50).result(timeout=60)
+        mixture.submit([Rollout(replace(TASK), word) for word in ["daemon"] * 2 + ["right"] * 50]).result(timeout=60)
     if how in ("busy", "starting"):
-        mixture.submit([Rollout(TASK, word) for word in ("masked", "hang", "sleep", "child") * 10])
+        mixture.submit([Rollout(replace(TASK), word) for word in ("masked", "hang", "sleep", "child") * 10])
     if how == "forked" and os.fork() == 0:
         os.write(1, f"holder {os.getpid()}\n".encode())  # at once, beside the other who prints
         time.sleep(60)

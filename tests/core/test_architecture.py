@@ -17,6 +17,12 @@ PACKAGES = sorted(directory for root in ROOTS if root.is_dir() for directory in 
 HEAVY = (
     "sympy",
     "torch",
+    "transformers",
+    "peft",
+    "matplotlib",
+    "tensorboard",
+    "trackio",
+    "wandb",
     "lingua",
     "jieba",
     "langdetect",
@@ -31,15 +37,16 @@ HEAVY = (
 
 FLOORS = [
     ("errors", "jsonvalues"),
-    ("types",),
+    ("types", "passes"),
     ("plugs",),
-    ("hookspecs", "wire"),
+    ("hookspecs", "wire", "checkpoints"),
     ("registry", "judging", "totals"),
     ("worker", "forkserver", "launcher", "inprocess", "events"),
     ("workers", "blame"),
-    ("mixture", "advantage"),
-    ("ledger", "runfile", "rows", "columns", "parquet", "options"),
-    ("scoring", "testing"),
+    ("mixture", "advantage", "journal"),
+    ("ledger", "rows", "columns", "parquet", "options", "consensus", "report", "evaluation"),
+    ("stages", "runfile"),
+    ("scoring", "testing", "training"),
     ("cli", "__main__"),
 ]
 """From the ground up. Imports at the head of a module go down, or stay on their floor; `TYPE_CHECKING` is exempt."""

@@ -1,6 +1,7 @@
 """Nobody pays for the load of the machine, or for a control that said nothing."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from considerate import AsyncResident, AwayForControls, CanonicalForSome, Clocked
@@ -12,7 +13,7 @@ TASK = Task("t", "a prompt", "fine")
 
 def test_however_many_rewards_there_are_no_more_judgings_run_at_once_than_there_are_workers():
     with Mixture([Term("one", Clocked()), Term("two", Clocked()), Term("three", Clocked())], workers=2) as mixture:
-        totals = mixture.submit([Rollout(TASK, "x") for _ in range(6)]).result()
+        totals = mixture.submit([Rollout(replace(TASK), "x") for _ in range(6)]).result()
     spans = [term.score.evidence for total in totals for term in total.terms.values()]
     assert len(spans) == 18
     for span in spans:
@@ -40,7 +41,7 @@ def test_the_reason_names_the_control_that_was_really_judged():
 
 def test_a_resident_verifier_written_with_async_lives_in_its_worker():
     with Mixture([Term("it", AsyncResident())]) as mixture:
-        totals = mixture.submit([Rollout(TASK, "x") for _ in range(3)]).result()
+        totals = mixture.submit([Rollout(replace(TASK), "x") for _ in range(3)]).result()
     pids = {total.terms["it"].score.evidence["pid"] for total in totals}
     assert len(pids) == 1
     assert os.getpid() not in pids

@@ -258,3 +258,31 @@ def test_what_is_no_rollout_is_refused_when_it_is_handed_in() -> None:
         for wrong in ["a string"], [Rollout(Task("t", "p"), None)]:  # type: ignore[arg-type]
             with pytest.raises(GuerdonError, match="rollouts: number 0 is no Rollout"):
                 mixture.submit(wrong)  # type: ignore[arg-type]
+
+
+class Counts(Verifier):
+    """How often it was asked by now."""
+
+    name: ClassVar[str] = "counts"
+    isolation: ClassVar[Any] = "inline"
+    _asked: int = 0
+
+    def verify(self, rollout: Rollout) -> float:
+        object.__setattr__(self, "_asked", self._asked + 1)
+        return float(self._asked)
+
+
+def test_equal_rollouts_are_judged_once_and_others_are_not_taken_for_equal() -> None:
+    task, other = Task("t", "p"), Task("u", "p")
+    rollouts = [
+        Rollout(task, "a"),
+        Rollout(task, "a", completion_ids=[1]),
+        Rollout(task, "b"),
+        Rollout(task, "a"),
+        Rollout(other, "a"),
+        Rollout(task, "a", completion_ids=[2]),
+        Rollout(task, "a", truncated=True),
+        Rollout(task, "a", prefill="<think>"),
+        Rollout(task, "a", completion_ids=[1], logprobs=[-1.0]),
+    ]
+    assert [found.value for found in totals([Term("n", Counts())], rollouts)] == [1, 2, 3, 1, 4, 5, 6, 7, 2]

@@ -20,12 +20,10 @@ from guerdon import (
 
 
 def score(reward: Reward, completions: Sequence[str], ground_truth: Any = "fine") -> list[TermScore]:
-    """What a reward gives these completions of one task."""
-    task = Task("t", "a prompt", ground_truth)
+    """What a reward gives these completions of one task; equal ones are judged each by itself."""
+    rollouts = [Rollout(Task("t", "a prompt", ground_truth), one) for one in completions]
     with Mixture([Term("it", reward)], workers=2) as mixture:
-        totals = mixture.submit([Rollout(task, one) for one in completions], ["g"] * len(completions)).result(
-            timeout=60
-        )
+        totals = mixture.submit(rollouts, ["g"] * len(completions)).result(timeout=60)
     return [total.terms["it"] for total in totals]
 
 

@@ -1,6 +1,7 @@
 """Mixtures inside Ray actors."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,15 @@ def test_inside_a_ray_actor(monkeypatch: pytest.MonkeyPatch) -> None:
                 from guerdon import Rollout, Task
 
                 task = Task("t", "p", "fine")
-                totals = self.mixture.submit([Rollout(task, one) for one in completions]).result(timeout=60)
+                totals = self.mixture.submit([Rollout(replace(task), one) for one in completions]).result(timeout=60)
                 return [total.value for total in totals]
 
             async def score_on_its_loop(self, completions: list[str]) -> list[float | None]:
                 from guerdon import Rollout, Task
 
                 task = Task("t", "p", "fine")
-                return [total.value for total in await self.mixture.score([Rollout(task, one) for one in completions])]
+                rollouts = [Rollout(replace(task), one) for one in completions]
+                return [total.value for total in await self.mixture.score(rollouts)]
 
             def close(self) -> None:
                 self.mixture.close()
@@ -54,7 +56,7 @@ def test_inside_a_ray_actor(monkeypatch: pytest.MonkeyPatch) -> None:
 
                 task = Task("t", "p", "fine")
                 with Mixture([Term("it", hostile.HostileWithCanonical())], workers=2) as mixture:
-                    totals = mixture.submit([Rollout(task, one) for one in completions]).result(timeout=60)
+                    totals = mixture.submit([Rollout(replace(task), one) for one in completions]).result(timeout=60)
                 return [total.value for total in totals]
 
         completions = ["right", "hang", "killed", "wrong", "raise", "child", "right"]

@@ -123,7 +123,7 @@ def test_a_whole_run_file(read: Read) -> None:
 def test_what_is_left_out_has_a_default(read: Read) -> None:
     run = read(PLAIN)
     assert (run.seed, run.directory) == (0, Path("runs/mix"))
-    assert (run.tasks, run.policy, run.sampler, run.trainer) == (None, None, None, None)
+    assert (run.tasks, run.policy, run.sampler, list(run.stages)) == (None, None, None, [])
     assert (run.terms[0].weight, run.terms[0].gate, run.terms[0].domains) == (1.0, False, None)
 
 
@@ -293,6 +293,8 @@ EXAMPLES: dict[tuple[str, str], Sequence[dict[str, Any]]] = {
     ("tasks", "file"): [{"path": "some.jsonl"}],
     ("tasks", "dataset"): [{"path": "some/dataset"}],
     ("tasks", "reasoning-gym"): [{"names": ["basic_arithmetic"]}],
+    ("tasks", "r1-zero-template"): [{"tasks": {"use": "file", "path": "some.jsonl"}}],
+    ("policy", "checkpoint"): [{"path": "some/model"}],
     ("reward", "tests"): [{"sandbox": {"use": "box", "timeout": 3, "inner": "box"}, "others": ["box"], "path": "x"}],
     ("reward", "overlong"): [{"max_length": 1000, "buffer": 100}],
 }

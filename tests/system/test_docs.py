@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from guerdon import hookspecs, registry
+from guerdon.evaluation import Evaluation
 from guerdon.runfile import TOP_LEVEL, parse
+from guerdon.stages import KEYS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -48,7 +50,13 @@ def test_every_plug_of_ours_and_each_of_its_options_is_in_the_reference_with_a_m
 
 def test_every_key_of_a_run_file_is_in_the_reference():
     text = (DOCS / "reference" / "run-file.md").read_text()
-    assert not [key for key in TOP_LEVEL if f"`{key}`" not in text and f"`[{key}" not in text]
+    assert not [key for key in TOP_LEVEL if f"`{key}`" not in text and f"[{key}" not in text]
+    assert not [key for key in (*KEYS, *Evaluation.model_fields) if f"`{key}`" not in text]
+
+
+def test_every_recipe_of_ours_is_in_the_reference():
+    text = (DOCS / "reference" / "plugs.md").read_text()
+    assert all(f"| `{name}` | {recipe.summary} |" in text for name, recipe in registry.load().recipes.items())
 
 
 def test_every_command_is_in_the_reference_with_each_of_its_options():

@@ -25,10 +25,15 @@ def required(name, extras, seen):
     return {one for one, _ in seen}
 
 
-def test_all_brings_what_the_plugins_need_and_neither_torch_nor_what_needs_an_environment_of_its_own():
+def test_all_brings_what_the_plugins_need_and_nothing_that_needs_an_environment_of_its_own():
     found = {name.lower() for name in required("guerdon", ["all"], set())}
-    assert {"mpmath", "lingua-language-detector", "datasets"} <= found
-    assert not found & {"torch", "openrlhf", "vllm", "ray"}
+    assert {"mpmath", "lingua-language-detector", "datasets", "torch", "transformers", "tensorboard"} <= found
+    assert not found & {"openrlhf", "vllm", "ray", "trl"}
+
+
+def test_without_the_trainers_and_trackers_there_is_no_torch():
+    found = {name.lower() for name in required("guerdon", ["math", "language", "datasets", "docker"], set())}
+    assert not found & {"torch", "transformers", "tensorboard", "wandb", "trackio"}
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from guerdon.cli import check, explain, new, plugins, sandbox, score, show, streams
+from guerdon.cli import check, eval, explain, new, plot, plugins, recipe, sandbox, score, show, streams, train
 from guerdon.errors import GuerdonError
 
 app = typer.Typer(
@@ -21,6 +21,10 @@ app.add_typer(new.app, name="new")
 app.command("check")(check.check)
 app.command("score")(score.score)
 app.command("explain")(explain.explain)
+app.command("train")(train.train)
+app.command("recipe")(recipe.recipe)
+app.command("eval")(eval.evaluate)
+app.command("plot")(plot.plot)
 app.add_typer(sandbox.app, name="sandbox")
 
 

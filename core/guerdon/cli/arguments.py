@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from guerdon.runfile import RunFile
 
 File: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="A run file (TOML).", show_default=False)]
+FileOrRecipe: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE|RECIPE", help="A run file (TOML), or a recipe from `guerdon plugins`.", show_default=False
+    ),
+]
 Rollouts: TypeAlias = Annotated[
     Path, typer.Argument(metavar="ROLLOUTS", help="Rollouts: .jsonl, .json, .parquet or .csv.", show_default=False)
 ]
@@ -39,10 +45,16 @@ Workers: TypeAlias = Annotated[
 
 
 def load(file: Path, overrides: Sequence[str] | None) -> "RunFile":
-    """The run file with its overrides."""
+    """The run file with its overrides; a name that is no file may be a recipe's."""
     from guerdon import runfile
-    from guerdon.cli.installed import printing_aside
+    from guerdon.cli.installed import printing_aside, registry
+    from guerdon.errors import DataError, suggestion
 
+    if not file.suffix and not file.exists():
+        recipes = registry().recipes
+        if str(file) not in recipes:
+            raise DataError(str(file), "is neither a file nor a recipe", suggestion(str(file), sorted(recipes)))
+        file = recipes[str(file)].path
     with printing_aside():
         return runfile.load(file, overrides or ())
 

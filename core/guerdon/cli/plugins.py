@@ -61,6 +61,10 @@ def _rows(found: "Registry") -> list[tuple[str, str, str, str, str]]:
         (kind, name, first_line(entry.plug.__doc__), entry.plugin, versioned(entry.distribution))
         for (kind, name), entry in sorted(found.plugs.items())
     ]
+    rows += [
+        ("recipe", name, recipe.summary, recipe.plugin, versioned(recipe.distribution))
+        for name, recipe in sorted(found.recipes.items())
+    ]
     supply = {entry.plugin for entry in found.plugs.values()}
     for plugin, module in found.manager.list_name_plugin():
         listens = [caller.name for caller in found.manager.get_hookcallers(module) or [] if not _registers(caller.name)]

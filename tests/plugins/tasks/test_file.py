@@ -112,3 +112,9 @@ def test_a_file_that_is_not_there_is_named() -> None:
 def test_the_options_survive_the_way_to_another_process(questions: Path) -> None:
     source = FileTasks(path=(questions,), preset="trl", columns=COLUMNS, domain="math", limit=3)
     assert FileTasks.model_validate_json(source.model_dump_json()) == source
+
+
+def test_a_column_of_completions_becomes_demonstrations(tmp_path: Path) -> None:
+    path = tmp_path / "shown.jsonl"
+    path.write_text('{"prompt": "1+1?", "completion": "2"}\n{"prompt": "q", "completion": "a", "metadata": {"x": 1}}\n')
+    assert [task.metadata for task in FileTasks(path=path)] == [{"completion": "2"}, {"completion": "a", "x": 1}]
