@@ -1,0 +1,1 @@
+"""Guerdon plugins that listen: `tensorboard`, `wandb` and `trackio`, each for runs that name it under `trackers`."""
