@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 ADAPTER = "adapter_config.json"
 """The file that makes a directory a LoRA adapter, as peft names it."""
+ONE_THREAD = 8 << 20
+"""Bytes. A smaller model is computed by one thread."""
 
 
 def load(path: Path, *, train: bool = False, device: "torch.device | str | None" = None) -> LiveModel:
@@ -36,6 +38,9 @@ def load(path: Path, *, train: bool = False, device: "torch.device | str | None"
     if adapter:
         module = _adapted(module, path, train)
     tiny.use(module)
+    if place.type == "cpu" and _size(module) < ONE_THREAD:
+        # threads that share so little work wait for each other; and so results do not depend on the number of cores
+        torch.set_num_threads(1)
     module.train(train)
     return LiveModel(module, tokenizer)
 

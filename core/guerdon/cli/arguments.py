@@ -51,10 +51,10 @@ def load(file: Path, overrides: Sequence[str] | None) -> "RunFile":
     from guerdon.errors import DataError, suggestion
 
     if not file.suffix and not file.exists():
-        recipes = registry().recipes
-        if str(file) not in recipes:
-            raise DataError(str(file), "is neither a file nor a recipe", suggestion(str(file), sorted(recipes)))
-        file = recipes[str(file)].path
+        name, found = str(file), registry()
+        if name not in found.recipes and ("recipe", name) not in found.clashes:
+            raise DataError(name, "is neither a file nor a recipe", suggestion(name, sorted(found.recipes)))
+        file = found.recipe(name).path
     with printing_aside():
         return runfile.load(file, overrides or ())
 
