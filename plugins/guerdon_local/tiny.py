@@ -55,7 +55,16 @@ def use(module: Any) -> None:
     }
     for part in module.modules():
         if type(part) in ours:
-            part.forward = MethodType(ours[type(part)], part)
+            part.forward = MethodType(_unless_bf16(ours[type(part)], type(part).forward), part)
+
+
+def _unless_bf16(ours: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
+    """Autocasting mixes types, which only transformers' layers are made for."""
+
+    def forward(self: Any, *arguments: Any, **named: Any) -> Any:
+        return (theirs if torch.is_autocast_enabled("cpu") else ours)(self, *arguments, **named)
+
+    return forward
 
 
 def _norm(self: Any, hidden_states: Tensor) -> Tensor:

@@ -9,6 +9,9 @@ import platform
 import sys
 
 from code_bench import code_lines
+from demo_bench import demo_lines
+from grpo_accuracy_bench import accuracy_lines
+from grpo_step_bench import step_lines
 from language_bench import language_lines
 from math_bench import math_lines
 from overhead_bench import overhead_lines
@@ -26,6 +29,9 @@ def main() -> None:
         "language": lambda: language_lines(peers),
         "code": code_lines,
         "overhead": overhead_lines,
+        "GRPO steps": lambda: step_lines(peers),
+        "GRPO accuracy": lambda: accuracy_lines(peers),
+        "recipes": demo_lines,
         "start": start_lines,
     }
     lines = []

@@ -11,7 +11,7 @@ def tree_cpu_seconds() -> float:
     """User and system time of this process, its living descendants, and the dead ones that were waited for."""
     own = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     waited = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
-    return own + waited + sum(_living(child) for child in _children(os.getpid()))
+    return own + waited + sum(_living(child) for child in children(os.getpid()))
 
 
 def _living(pid: int) -> float:
@@ -20,10 +20,11 @@ def _living(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    return sum(map(int, fields[11:15])) / TICK + sum(_living(child) for child in _children(pid))
+    return sum(map(int, fields[11:15])) / TICK + sum(_living(child) for child in children(pid))
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, while they live."""
     found: list[int] = []
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():

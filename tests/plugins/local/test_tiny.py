@@ -129,6 +129,15 @@ def test_the_balancer_counts_the_same_tokens() -> None:
     assert set(loads[0]) == {1, 2}
 
 
+def test_with_bf16_transformers_layers_run() -> None:
+    found = []
+    for module in two():
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(learnt(module))
+    assert torch.equal(found[0][0], found[1][0])
+    assert all(torch.equal(found[0][1][name], found[1][1][name]) for name in found[0][1])
+
+
 def test_gradient_checkpointing_changes_no_bit() -> None:
     ours, again = two()[1], two()[1]
     again.gradient_checkpointing_enable({"use_reentrant": False})
