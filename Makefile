@@ -30,10 +30,10 @@ format: .venv/test/ready
 docs: .venv/test/ready
 	.venv/test/bin/python docs/reference/write.py
 
-# Peers get an environment of their own: what they pin must not reach ours.
+# Peers get an environment of their own: what they pin must not reach ours. `make bench PARTS="grpo recipes"` for some.
 bench: .venv/test/ready .venv/peers/ready
 	DOCKER_HOST=$$(tests/sandboxes/engine.sh) && export DOCKER_HOST && \
-	  .venv/test/bin/python tests/benchmarks/bench.py --peers .venv/peers/bin/python
+	  .venv/test/bin/python tests/benchmarks/bench.py --peers .venv/peers/bin/python $(PARTS)
 
 # Before all that depends on it: without a GPU, PyTorch's own index has a torch without gigabytes of CUDA.
 CPU = https://download.pytorch.org/whl/cpu

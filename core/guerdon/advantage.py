@@ -1,7 +1,7 @@
 """Group-relative advantages, where some rollouts of a group may have no score."""
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from math import fsum, sqrt
 
 
 def group_advantages(totals: Sequence[float | None], scale: bool = True, epsilon: float = 1e-4) -> list[float | None]:
@@ -17,6 +17,7 @@ def group_advantages(totals: Sequence[float | None], scale: bool = True, epsilon
     # Not by a zero deviation: rounding makes one of a constant group.
     if max(scores) == min(scores):
         return [None if value is None else 0.0 for value in totals]
-    baseline = fmean(scores)
-    divisor = stdev(scores) + epsilon if scale else 1.0
+    baseline = fsum(scores) / len(scores)
+    deviation = sqrt(fsum((value - baseline) ** 2 for value in scores) / (len(scores) - 1))
+    divisor = deviation + epsilon if scale else 1.0
     return [None if value is None else (value - baseline) / divisor for value in totals]

@@ -59,6 +59,8 @@ class Registry:
 
     plugs: dict[tuple[str, str], Entry] = field(default_factory=dict)
     """By kind and name, as in `("reward", "boxed-math")`."""
+    distributions: dict[str, str] = field(default_factory=dict)
+    """By plugin, what brought it."""
     recipes: dict[str, Recipe] = field(default_factory=dict)
     """By name, which is the stem of the file."""
     broken: list[PluginError] = field(default_factory=list)
@@ -103,7 +105,7 @@ def load_from(installed: Iterable[Distribution]) -> Registry:
     """The plugins of these distributions. A broken one is noted and the healthy ones are still there."""
     registry = Registry()
     registry.manager.add_hookspecs(hookspecs)
-    seen: dict[str, str] = {}
+    seen = registry.distributions
     for entry_point, distribution in _entry_points(installed):
         if entry_point.name in seen:
             registry.broken.append(

@@ -23,19 +23,24 @@ def main() -> None:
     """Run everything and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", required=True, help="the Python of an environment with peers/requirements.txt")
-    peers = parser.parse_args().peers
+    parser.add_argument("only", nargs="*", help="parts to measure, as in `grpo recipes`; all of them take an hour")
+    arguments = parser.parse_args()
+    peers = arguments.peers
     parts = {
         "math": lambda: math_lines(peers),
         "language": lambda: language_lines(peers),
         "code": code_lines,
         "overhead": overhead_lines,
-        "GRPO steps": lambda: step_lines(peers),
-        "GRPO accuracy": lambda: accuracy_lines(peers),
+        "grpo": lambda: [*step_lines(peers), *accuracy_lines(peers)],
         "recipes": demo_lines,
         "start": start_lines,
     }
     lines = []
+    if unknown := set(arguments.only) - set(parts):
+        parser.error(f"no part is named {', '.join(unknown)}; there are {', '.join(parts)}")
     for name, part in parts.items():
+        if arguments.only and name not in arguments.only:
+            continue
         print(f"measuring {name} …", file=sys.stderr, flush=True)
         lines += part()
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")

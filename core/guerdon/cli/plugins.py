@@ -69,23 +69,12 @@ def _rows(found: "Registry") -> list[tuple[str, str, str, str, str]]:
     for plugin, module in found.manager.list_name_plugin():
         listens = [caller.name for caller in found.manager.get_hookcallers(module) or [] if not _registers(caller.name)]
         if listens and plugin not in supply:
-            rows.append(("listener", "", first_line(module.__doc__), plugin, _distribution_of(plugin)))
+            rows.append(("listener", "", first_line(module.__doc__), plugin, versioned(found.distributions[plugin])))
     return rows
 
 
 def _registers(hook: str) -> bool:
     return hook.startswith("register_")
-
-
-def _distribution_of(plugin: str) -> str:
-    from importlib.metadata import entry_points
-
-    from guerdon.registry import GROUP
-
-    for entry_point in entry_points(group=GROUP, name=plugin):
-        if entry_point.dist is not None:
-            return versioned(entry_point.dist.name)
-    return ""
 
 
 def versioned(distribution: str) -> str:
