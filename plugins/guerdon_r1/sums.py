@@ -22,9 +22,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Sums(Tasks):
     """Sums such as `3+5+7=?`, each with a text that solves it in its metadata, under `completion`, for `sft`.
 
-    As they are, the texts are demonstrations that earn full marks: `<think>3+5=8 so 8+7=15</think>` and
-    `<answer>\\boxed{15}</answer>`. With smaller shares they are what a base model may have read: some of them untagged,
-    some without the steps, some in Chinese, some wrong.
+    As they are, the texts are demonstrations that earn full marks: the example's is
+    `<think>3+5=8 so 8+7=15</think><answer>\\boxed{15}</answer>`. With other shares they are what a base model may have
+    read: some of them untagged, some without the steps, some in Chinese, some wrong.
 
     A problem is held out or not by its hash, so the splits never share one, whatever the other options are; but the
     same digits in another order are another problem. Problems of `train` may come again, in another text; those of
