@@ -26,6 +26,7 @@ HOOK_OF_KIND = {
     "sandbox": "register_sandboxes",
     "tasks": "register_tasks",
 }
+PAST_TENSE = ("run_started", "rollouts_scored", "step_finished", "run_finished")
 
 AnyPlug = TypeVar("AnyPlug", bound=Plug)
 
@@ -91,8 +92,9 @@ class Registry:
         return self.recipes[name]
 
     def listening(self) -> list[str]:
-        """The plugins that hear of every step of a training."""
-        return sorted(listener.plugin_name for listener in self.manager.hook.step_finished.get_hookimpls())
+        """The plugins that hear of what happens in a training."""
+        hooks = (getattr(self.manager.hook, name) for name in PAST_TENSE)
+        return sorted({listener.plugin_name for hook in hooks for listener in hook.get_hookimpls()})
 
 
 @cache

@@ -1,5 +1,6 @@
 """A run from its first stage to its last, in a directory of its own, and on from where it was stopped."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -14,7 +15,7 @@ from guerdon.checkpoints import Checkpoints, Saved, verified
 from guerdon.errors import DataError, GuerdonError
 from guerdon.evaluation import Evaluator
 from guerdon.events import Listeners
-from guerdon.journal import Journal, trim
+from guerdon.journal import METRICS, Journal, trim
 from guerdon.mixture import Mixture
 from guerdon.plugs import Run
 from guerdon.runfile import RunFile
@@ -36,11 +37,13 @@ def begun(file: RunFile, *, resume: bool, overwrite: bool) -> Iterator[None]:
     directory, config = file.directory, file.directory / CONFIG
     if resume and not config.exists():
         raise DataError(str(directory), "holds no run that could be resumed", "leave --resume away")
-    if config.exists() and not (resume or overwrite):
+    if _has_begun(directory) and not (resume or overwrite):
         way_out = "--resume goes on with it, --overwrite begins anew, --set directory=… leaves it alone"
         raise DataError(str(directory), "holds a run already", way_out)
     if not config.exists() and directory.is_dir() and any(one.name != LOCK for one in directory.iterdir()):
         raise DataError(str(directory), "is not empty, and holds no run", "name another: --set directory=…")
+    _look_at_tasks(file)
+    ready = False
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with (directory / LOCK).open("w") as lock:
@@ -50,8 +53,11 @@ def begun(file: RunFile, *, resume: bool, overwrite: bool) -> Iterator[None]:
             else:
                 _empty(directory)
                 _write(config, file.table)
+            ready = True
             yield
     except OSError as error:
+        if ready and not _of(directory, error):
+            raise
         what = f"cannot be used: {error.strerror or error}"
         raise DataError(error.filename or str(directory), what, "name another: --set directory=…") from None
 
@@ -91,15 +97,21 @@ def train(
             raise GuerdonError(f"trainer '{stage.trainer.name}'", "ended without a last checkpoint", way_out)
 
 
+def _has_begun(directory: Path) -> bool:
+    """Whether something would be lost: a run that ended before its first step has left nothing."""
+    return (directory / METRICS).exists() or bool(Checkpoints(directory / "checkpoints").found())
+
+
+def _look_at_tasks(file: RunFile) -> None:
+    """The first task of every stage: a path that is wrong in the last one must not be found out after the others."""
+    sources = [stage.tasks for stage in file.stages] + [file.evaluation.tasks if file.evaluation else None]
+    for tasks in sources:
+        for _ in tasks or ():
+            break
+
+
 def _fit(file: RunFile, stage: Stage, journal: Journal) -> None:
-    start = None
-    if stage.start is not None and journal.restored is None:
-        earlier = _last_of(file.directory, stage.start)
-        assert earlier is not None
-        try:
-            start = verified(earlier.path).path
-        except DataError as error:
-            raise DataError(error.where, error.what, ANEW) from None
+    start = None if stage.start is None else _start(file.directory, stage.start, journal)
     with ExitStack() as closing:
         mixtures: dict[int, Mixture] = {}
 
@@ -132,9 +144,22 @@ def _fit(file: RunFile, stage: Stage, journal: Journal) -> None:
         try:
             stage.trainer.fit(run)
         except BaseException as error:
+            error.add_note(f"(in the stage '{stage.name}', by the trainer '{stage.trainer.name}')")
             journal.listeners.run_finished(run, error)
             raise
         journal.listeners.run_finished(run, None)
+
+
+def _start(directory: Path, stage: str, journal: Journal) -> Path | None:
+    """The last checkpoint of an earlier stage. A stage that goes on may do without: most keep all that they need."""
+    earlier = _last_of(directory, stage)
+    if journal.restored is not None:
+        return earlier.path if earlier else None
+    assert earlier is not None
+    try:
+        return verified(earlier.path).path
+    except DataError as error:
+        raise DataError(error.where, error.what, ANEW) from None
 
 
 def _restored(directory: Path, say: Callable[[str], None]) -> Saved | None:
@@ -168,6 +193,14 @@ def _empty(directory: Path) -> None:
         shutil.rmtree(directory / name, ignore_errors=True)
     for name in (CONFIG, "metrics.jsonl"):
         (directory / name).unlink(missing_ok=True)
+
+
+def _of(directory: Path, error: OSError) -> bool:
+    """Whether it is the directory that cannot be used; a trainer or a terminal may have failures of its own."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        return True
+    named = isinstance(error.filename, str | Path)
+    return named and Path(error.filename).resolve().is_relative_to(directory.resolve())
 
 
 def _write(config: Path, table: Mapping[str, Any]) -> None:

@@ -14,8 +14,8 @@ class ThinkTags(Verifier):
     `<think> … </think> <answer> … </answer>`, each tag exactly once and in this order, with nothing but white space
     outside, something to read in both parts, and a letter or a digit in the thinking: the format reward of DeepSeek-R1
     (arXiv 2501.12948, section 2.2.2). A `<think>` that the template had already written counts: as the rollout's
-    prefill, at the end of the prompt, or because a `</think>` comes that was never opened; a second one is then one too
-    many.
+    prefill, at the end of the prompt, or, where the sampler has not said what it was given (`prompt_ids`), because a
+    `</think>` comes that was never opened; a second one is then one too many.
 
     Not covered: whether the thinking is thinking. A gate of this kind belongs beside rewards for what is said.
     """
@@ -44,9 +44,8 @@ class ThinkTags(Verifier):
         tags = [tag for tag in _TAG.finditer(text) if self.answer_tags or "think" in tag.group().lower()]
         written = [tag.group() for tag in tags]
         expected = ["<think>", "</think>", *(["<answer>", "</answer>"] if self.answer_tags else [])]
-        if (not template and _opened_by_prompt(rollout.task)) or (
-            "<think>" not in written and "</think>" in written[:1]
-        ):
+        guessed = rollout.prompt_ids is None and "<think>" not in written and "</think>" in written[:1]
+        if guessed or (not template and _opened_by_prompt(rollout.task)):
             expected = expected[1:]
         parts = {"</think>": "thinking", "</answer>": "answer"}
         end = 0

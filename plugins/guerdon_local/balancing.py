@@ -35,6 +35,11 @@ class Balancer:
                 self._counts[layer] = torch.zeros(router.num_experts, device=router.weight.device)
                 router.register_forward_hook(lambda _, __, output, layer=layer: self._count(layer, output[2]))
 
+    @property
+    def layers(self) -> list[int]:
+        """The numbers of the layers whose experts are balanced."""
+        return list(self._routers)
+
     @contextmanager
     def counting(self, weights: "torch.Tensor") -> Iterator[None]:
         """Count in the forward passes inside. `weights` (batch, length): how often each token counts, 0 for padding."""

@@ -63,6 +63,7 @@ class Checkpoint(Policy):
     def _write_adapter(self, base: Path, directory: Path) -> None:
         import torch
         from peft import LoraConfig, get_peft_model
+        from transformers.pytorch_utils import Conv1D
 
         from guerdon_local.models import load
         from guerdon_local.quiet import quiet
@@ -70,7 +71,9 @@ class Checkpoint(Policy):
         module = load(base, device="cpu").module
         last = module.get_output_embeddings()
         linear = [
-            name for name, part in module.named_modules() if isinstance(part, torch.nn.Linear) and part is not last
+            name
+            for name, part in module.named_modules()
+            if isinstance(part, torch.nn.Linear | Conv1D) and part is not last  # Conv1D is GPT-2's linear layer
         ]
         config = LoraConfig(
             r=self.lora_rank,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guerdon import DataError, GuerdonError, LiveModel, Rollout, Run, Sampling, Task, Total, group_advantages
+from guerdon import DataError, LiveModel, PluginError, Rollout, Run, Sampling, Task, Total, group_advantages
 from guerdon_local.experience import Experience, Lesson
 from guerdon_local.reflection import reflection_words
 from guerdon_local.sampler import prompt_of
@@ -102,7 +102,8 @@ class Collector:
             began = time.perf_counter()
             sampled = await run.sampler.sample(self.model, tasks[begin : begin + at_once], options.group_size, sampling)
             self.times["time/sampling"] += time.perf_counter() - began
-            flat = [_checked(rollout, run.sampler.name) for group in sampled for rollout in group]
+            _check_sampled(sampled, tasks[begin : begin + at_once], options.group_size, run.sampler.name)
+            flat = [rollout for group in sampled for rollout in group]
             names = [f"{attempt}.{begin + number}" for number, group in enumerate(sampled) for _ in group]
             # Rewards are judged in threads and processes of their own, while the policy samples on.
             pending.append((sampled, run.mixture.submit(flat, names)))
@@ -155,11 +156,19 @@ class Collector:
             prompt_of(self.model, task, self.options.max_completion_length)
 
 
-def _checked(rollout: Rollout, sampler: str) -> Rollout:
-    if not rollout.prompt_ids or not rollout.completion_ids or rollout.logprobs is None:
-        way_out = "use a sampler that says what it sampled, such as `local`"
-        raise GuerdonError(f"sampler '{sampler}'", "gives completions without token ids or log-probabilities", way_out)
-    return rollout
+def _check_sampled(groups: Sequence[Sequence[Rollout]], tasks: Sequence[Task], size: int, sampler: str) -> None:
+    where = f"sampler '{sampler}'"
+    if [len(group) for group in groups] != [size] * len(tasks):
+        sizes = sorted({len(group) for group in groups})
+        what = f"gave {len(groups)} groups of {sizes} completions, asked for {len(tasks)} of {size}"
+        raise PluginError(where, what, "mend the plugin that brings it")
+    for rollout in (rollout for group in groups for rollout in group):
+        if not rollout.prompt_ids or not rollout.completion_ids or rollout.logprobs is None:
+            way_out = "use a sampler that says what it sampled, such as `local`"
+            raise PluginError(where, "gives completions without token ids or log-probabilities", way_out)
+        if len(rollout.logprobs) != len(rollout.completion_ids):
+            what = f"gives {len(rollout.logprobs)} log-probabilities for {len(rollout.completion_ids)} tokens"
+            raise PluginError(where, what, "mend the plugin that brings it")
 
 
 def _metrics(groups: Sequence[Group], terms: Sequence[str]) -> dict[str, float]:

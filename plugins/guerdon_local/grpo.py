@@ -17,7 +17,8 @@ class Grpo(GradientTrainer):
     """GRPO (DeepSeekMath, arXiv 2402.03300) with the refinements of DAPO, Dr. GRPO and GSPO as options.
 
     Rollouts without a score have no advantage and no place in their group's baseline; a group with fewer than two
-    scores is dropped. It takes samplers that work on a model in memory and say which tokens they sampled.
+    scores is dropped. It takes samplers that work on a model in memory and say which tokens they sampled. There is no
+    dropout, whatever the model's configuration says.
     """
 
     name: ClassVar[str] = "grpo"

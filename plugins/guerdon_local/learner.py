@@ -11,6 +11,7 @@ from guerdon_local import models, state
 from guerdon_local.balancing import Balancer
 from guerdon_local.batches import Batch, Row, collate
 from guerdon_local.optimizer import Optimizer
+from guerdon_local.quiet import quiet
 from guerdon_local.reference import moving
 from guerdon_local.training import GradientTrainer
 
@@ -21,19 +22,20 @@ class Learner:
     def __init__(self, run: Run, options: GradientTrainer, total: int) -> None:
         """`total`: the steps of the stage. Raises DataError for a checkpoint that cannot be read."""
         restored = run.journal.restored
-        self.options = options
+        self.run, self.options = run, options
         self.restored: dict[str, Any] = state.load(restored) if restored else {}
         """What `save` was given, if the stage goes on."""
         # A checkpoint has an adapter merged into it; what goes on is the adapter beside its own base.
         adapter = self.restored.get("adapter")
+        if adapter and self.restored["started"] and run.start is None:
+            what = "the earlier stage's last checkpoint is gone, and this one's adapter belongs to it"
+            raise DataError(str(restored), what, "put it back, or begin anew with --overwrite")
         self.model = models.load(run.checkpoint() if restored is None or adapter else restored, train=True)
         self.device: torch.device = next(self.model.module.parameters()).device
         if options.gradient_checkpointing:
-            self.model.module.gradient_checkpointing_enable({"use_reentrant": False})
+            with quiet(0):  # newer transformers have another name for it, and say so
+                self.model.module.gradient_checkpointing_enable({"use_reentrant": False})
         self.balancer = Balancer(self.model.module)
-        self.has_experts = any(
-            name.endswith("e_score_correction_bias") for name, _ in self.model.module.named_buffers()
-        )
         self.optimizer = Optimizer(self.model.module, options, total)
         if restored:
             try:
@@ -72,4 +74,5 @@ class Learner:
         kept = {"optimizer": self.optimizer.adamw.state_dict(), "skipped": self.optimizer.skipped, **more}
         if hasattr(module, "peft_config"):
             kept["adapter"] = {name: one.detach() for name, one in moving(module).items()}
+            kept["started"] = self.run.start is not None
         state.save(directory, kept)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from guerdon_local.batches import Batch, alike, micro_batches
 from guerdon_local.experience import Experience, Lesson
@@ -25,6 +25,7 @@ class PolicyUpdate:
     def __init__(self, options: "Grpo", learner: Learner) -> None:
         self.options, self.learner = options, learner
         self.module = learner.model.module
+        without_dropout(self.module)
         self.reference = Reference(self.module) if options.beta else None
         if self.reference and "reference" in learner.restored:
             self.reference.load(learner.restored["reference"])
@@ -77,7 +78,7 @@ class PolicyUpdate:
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.learner.device))
         for groups in self._micro_batches(rows, learnt):
             self._backward(rows, weights, groups, sums)
-        if self.learner.has_experts:
+        if self.learner.balancer.layers:
             self._route(rows, sorted({*range(len(rows))} - {*learnt}))
         loss = float(sums["loss"])
         metrics = {"loss": loss, **self.learner.step(step, loss)}
@@ -162,6 +163,16 @@ class PolicyUpdate:
         groups = alike(rows, numbers)
         cut = micro_batches([rows[group[0]] for group in groups], self.options.tokens_per_micro_batch)
         return [[groups[i] for i in batch] for batch in cut]
+
+
+def without_dropout(module: nn.Module) -> None:
+    """Turn dropout off for good: it would be noise in each ratio and in the KL divergence, and no model sampled so."""
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+        for name, value in list(vars(part).items()):
+            if "drop" in name and isinstance(value, float):  # what the functional form is given, as in LlamaAttention
+                setattr(part, name, 0.0)
 
 
 def _counted(batch: Batch, groups: Sequence[Sequence[int]]) -> Tensor:

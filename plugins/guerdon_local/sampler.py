@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,12 @@ def prompt_ids(tokenizer: Any, prompt: str | Sequence[Mapping[str, Any]]) -> lis
     return list(ids)
 
 
+def room(model: LiveModel) -> int:
+    """How many tokens the model can read at once."""
+    longest = getattr(model.module.config.get_text_config(), "max_position_embeddings", None)
+    return sys.maxsize if longest is None else int(longest)
+
+
 def end_ids(model: LiveModel) -> list[int]:
     """The tokens that end a completion: the tokenizer's, and those of the model's generation configuration."""
     said = getattr(getattr(model.module, "generation_config", None), "eos_token_id", None)
@@ -163,9 +170,8 @@ def prompt_of(model: LiveModel, task: Task, length: int) -> ReadPrompt:
         ids = prompt_ids(model.tokenizer, task.prompt)
     except DataError as error:
         raise DataError(f"task '{task.id}'", f"its prompt {error.what}", error.way_out) from error
-    room = getattr(model.module.config.get_text_config(), "max_position_embeddings", None)
-    if room is not None and len(ids) + length > room:
-        what = f"a prompt of {len(ids)} tokens and a completion of {length} are longer than the model's {room}"
+    if len(ids) + length > room(model):
+        what = f"a prompt of {len(ids)} tokens and a completion of {length} are longer than the model's {room(model)}"
         raise DataError(f"task '{task.id}'", what, "choose a smaller `max_completion_length`, or leave the task out")
     text = "" if isinstance(task.prompt, str) else _rendered(model.tokenizer, task.prompt)
     return ReadPrompt(task, ids, text[text.rindex(OPEN) :] if text.rstrip().endswith(OPEN) else "")

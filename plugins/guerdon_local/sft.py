@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from guerdon import DataError, Run, Task, opened
+from guerdon import DataError, LiveModel, Run, Task, opened
 from guerdon_local.training import GradientTrainer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Sft(GradientTrainer):
     """The highest learning rate of AdamW. DeepSeek-R1's cold start goes from 5e-5 to 5e-6 (arXiv 2501.12948v2)."""
 
     max_length: int = Field(1024, gt=0)
-    """Tokens of prompt and completion together; what is longer is cut off at its end."""
+    """Tokens of prompt and completion together; what is longer, or has no place in the model, is cut off at its end."""
 
     train_on_prompt: bool = False
     """Learn the prompt's tokens too, as a base model learns all of a text. Without it only the completion's count."""
@@ -57,6 +57,7 @@ class Sft(GradientTrainer):
         tasks = _demonstrations(run)
         total = self.steps or max(round(self.epochs * len(tasks) / self.batch_size), 1)
         learner = Learner(run, self, total)
+        _check_end(learner.model)
         order = shuffled(len(tasks), run.seed, run.stage, run.journal.done * self.batch_size)
         async with AsyncExitStack() as life:
             if run.sampler is not None:
@@ -77,7 +78,7 @@ class Sft(GradientTrainer):
 
     def _row(self, learner: "Learner", task: Task) -> "Row":
         from guerdon_local.batches import Row
-        from guerdon_local.sampler import prompt_ids
+        from guerdon_local.sampler import prompt_ids, room
         from guerdon_local.tokenizer import unknown_text
 
         tokenizer = learner.model.tokenizer
@@ -87,7 +88,7 @@ class Sft(GradientTrainer):
             raise DataError(f"task '{task.id}'", what, "change it, or the policy's `vocabulary`")
         prompt = prompt_ids(tokenizer, task.prompt)
         completion = tokenizer.encode(demonstration, add_special_tokens=False)
-        ids = [*prompt, *completion, tokenizer.eos_token_id][: self.max_length]
+        ids = [*prompt, *completion, tokenizer.eos_token_id][: min(self.max_length, room(learner.model))]
         # The first token is predicted from nothing.
         learnt_from = 1 if self.train_on_prompt else max(len(prompt), 1)
         return Row(ids[:learnt_from], ids[learnt_from:])
@@ -116,6 +117,12 @@ class Sft(GradientTrainer):
         metrics["accuracy"] = float(right) / max(tokens, 1)
         metrics["tokens"] = float(tokens)
         return metrics
+
+
+def _check_end(model: LiveModel) -> None:
+    if model.tokenizer.eos_token_id is None:
+        what = "the tokenizer has no end token, so that a model could not learn where to end"
+        raise DataError(str(model.tokenizer.name_or_path), what, "name one: `eos_token` in its tokenizer_config.json")
 
 
 def _demonstrations(run: Run) -> list[Task]:

@@ -1,18 +1,19 @@
 """A run from its first stage to its last, and on from wherever it was stopped."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import counting
 import pytest
 
-from guerdon import DataError, GuerdonError, RunFileError, registry
+from guerdon import DataError, GuerdonError, Run, RunFileError, registry
 from guerdon.checkpoints import Checkpoints
 from guerdon.errors import Interrupted
 from guerdon.events import Listeners
@@ -211,6 +212,22 @@ def test_a_run_is_not_overwritten_by_accident(write: Write, tmp_path: Path) -> N
         go(write(ONE, f"directory={tmp_path / 'full'}"))
 
 
+def test_a_run_that_ended_before_its_first_step_is_no_run_yet(write: Write) -> None:
+    with pytest.raises(GuerdonError, match="here: cannot"):
+        go(write(ONE.replace("counting", "failing")))
+    go(write(ONE))
+
+
+def test_tasks_of_a_later_stage_that_are_not_there_are_named_before_anything_is_trained(
+    write: Write, tmp_path: Path
+) -> None:
+    late = "tasks = { use = 'file', path = 'nowhere.jsonl' }\n"
+    file = write(TWO.replace('from = "first"\n', f'from = "first"\n{late}'))
+    with pytest.raises(DataError, match=r"nowhere\.jsonl"):
+        go(file)
+    assert not file.directory.exists()
+
+
 def test_a_run_is_not_resumed_with_other_options(write: Write) -> None:
     go(write(TWO))
     with pytest.raises(DataError, match=r"stages\.second\.trainer\.steps was another when the run began"):
@@ -282,3 +299,36 @@ def test_an_override_reaches_into_a_stage_by_its_name(write: Write) -> None:
     assert [stage.trainer.steps for stage in file.stages] == [5, 8]  # type: ignore[attr-defined]
     with pytest.raises(GuerdonError, match="'third' is no table"):
         write(TWO, "stages.third.trainer.steps=8")
+
+
+def test_a_failure_of_something_else_is_not_laid_to_the_directory(write: Write) -> None:
+    file = write(ONE)
+    with pytest.raises(ConnectionRefusedError), begun(file, resume=False, overwrite=False):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    with pytest.raises(DataError, match="metrics"), begun(file, resume=False, overwrite=True):
+        (file.directory / "metrics.jsonl" / "no directory").write_text("")
+    with pytest.raises(DataError, match="No space"), begun(file, resume=False, overwrite=True):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_later_stage_is_told_where_it_started_also_when_it_goes_on(write: Write) -> None:
+    file = write(TWO)
+    starts: list[Path | None] = []
+    stop = threading.Event()
+
+    class Heard(Listeners):
+        def run_started(self, run: Run) -> None:
+            starts.append(run.start)
+
+        def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
+            if step == 7:
+                stop.set()
+
+    for resume in (False, True):
+        with begun(file, resume=resume, overwrite=False):
+            try:
+                train(file, Heard(registry.load().manager), print, stop)
+            except Interrupted:
+                stop.clear()
+    end = file.directory / "checkpoints" / "step-00005"
+    assert starts == [None, end, end]

@@ -1,7 +1,7 @@
 """`guerdon check FILE`: a run file without a mistake, and verifiers that take every task's own ground truth."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from guerdon.columns import Columns
     from guerdon.mixture import Mixture
+    from guerdon.plugs import Tasks
     from guerdon.runfile import RunFile
     from guerdon.totals import Term
     from guerdon.types import Task
@@ -45,29 +46,34 @@ def check(
     """
     from guerdon.cli import arguments
     from guerdon.cli.routing import idle_terms
-    from guerdon.cli.terminal import console, counted, warn
+    from guerdon.cli.terminal import console, counted, heading, warn
+    from guerdon.errors import DataError
+    from guerdon.mixture import Mixture
 
     run = arguments.load(file, set_)
     columns = arguments.columns(map_)
     to = console()
-    with run.mixture(workers) as mixture:
-        source = _tasks(run, tasks, columns)
-        if source is None:
-            terms = counted(len(run.terms), "term")
-            to.print(f"{file}: no mistakes, {terms}. Nothing was proved: there are no tasks")
-            to.print("name some with --tasks FILE, or in a [tasks] table")
-            return
-        proof = _Proof(mixture)
-        proof.run(islice(_unlike(source), limit), to)
-    if not proof.tasks:
-        from guerdon.errors import DataError
-
-        raise DataError(str(file), "its tasks are none", "look at [tasks]")
-    proof.show(to)
-    if limit is None or proof.tasks < limit:
-        for idle in idle_terms(run.terms, proof.domains, "task"):
-            warn(idle)
-    if proof.failures:
+    sources = list(_sources(run, tasks, columns))
+    if not sources:
+        run.mixture()  # which there must be
+        to.print(f"{file}: no mistakes, {counted(len(run.terms), 'term')}. Nothing was proved: there are no tasks")
+        to.print("name some with --tasks FILE, or in a [tasks] table")
+        return
+    failures = 0
+    for stage, terms, source in sources:
+        if stage:
+            heading(to, f"stage {stage}")
+        with Mixture(terms, workers) as mixture:
+            proof = _Proof(mixture)
+            proof.run(islice(_unlike(source), limit), to)
+        if not proof.tasks:
+            raise DataError(str(file), "its tasks are none", "look at [tasks]")
+        proof.show(to)
+        failures += proof.failures
+        if limit is None or proof.tasks < limit:
+            for idle in idle_terms(terms, proof.domains, "task"):
+                warn(idle)
+    if failures:
         raise typer.Exit(1)
 
 
@@ -82,16 +88,28 @@ class _Placed:
         return f"{self.where} (id {self.task.id})"
 
 
-def _tasks(run: "RunFile", path: Path | None, columns: "Columns") -> Iterator[_Placed] | None:
+def _sources(
+    run: "RunFile", path: Path | None, columns: "Columns"
+) -> Iterator[tuple[str, "Sequence[Term]", Iterator[_Placed]]]:
+    """Tasks and the terms to be proved on them: the run file's, or those of each stage that is paid by rewards."""
     from guerdon.columns import task_of
     from guerdon.rows import read_rows
 
     if path is not None:
         rows = ((f"{path}:{number}", row) for number, row in read_rows(path))
-        return (_Placed(where, task_of(row, where, columns)) for where, row in rows)
-    if run.tasks is None:
-        return None
-    return (_Placed(f"task {number}", task) for number, task in enumerate(run.tasks, 1))
+        run.mixture()  # which there must be
+        yield "", run.terms, (_Placed(where, task_of(row, where, columns)) for where, row in rows)
+    elif run.tasks is not None:
+        run.mixture()
+        yield "", run.terms, _placed(run.tasks)
+    else:
+        for stage in run.stages:
+            if "rewards" in stage.trainer.requires and stage.tasks is not None:
+                yield stage.name, stage.terms, _placed(stage.tasks)
+
+
+def _placed(tasks: "Tasks") -> Iterator[_Placed]:
+    return (_Placed(f"task {number}", task) for number, task in enumerate(tasks, 1))
 
 
 def _unlike(tasks: Iterable[_Placed]) -> Iterator[_Placed]:

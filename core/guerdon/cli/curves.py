@@ -102,7 +102,8 @@ def _finish(axes: "Axes", title: str, history: History) -> None:
         if len(stages) > 1:
             # Each a line lower, because a stage may be shorter than its name.
             top = 1 - LABEL * (number % MOST_LABELS)
-            label = axes.text(begin, top, f" {_plain(stage)}", fontsize=7, color="#555555", va="top", clip_on=True)
+            name = f" {_plain(stage)}"
+            label = axes.text(begin + 0.5, top, name, fontsize=7, color="#555555", va="top", clip_on=True)
             label.set_transform(axes.get_xaxis_transform())
         begin = end
     handles, labels = axes.get_legend_handles_labels()

@@ -21,6 +21,8 @@ LONGEST = 600
 MEAN_OF = 10
 """Steps at the beginning and at the end whose means are compared where nothing was evaluated."""
 ROWS = ("pass@", "cons@", "rewards/", "mean_length", "clipped_ratio", "unscored")
+FAULTS = ("rollouts/unscored", "groups/dropped", "updates/skipped")
+"""What is shown of steps only where it happened."""
 PLAIN = ("reward", "rewards/", "loss", "completions/", "entropy", "kl", "experts/load")
 
 
@@ -38,7 +40,7 @@ def show_ending(described: "RunFile") -> None:
     drawn = _draw(described.directory)
     to.print()
     if history.note:
-        to.print(printable(history.note), soft_wrap=True)
+        to.print(printable(history.note))
     if drawn is not None:
         to.print(f"the curves are in {drawn}", soft_wrap=True)
     _show_next(to, described, with_evaluation=bool(evaluated))
@@ -93,7 +95,9 @@ def _show_steps(to: "Console", history: History) -> None:
         heading(to, printable(f"{stage}: means over the first and the last {count} of {len(lines)} steps"))
         listed = table(to, "", "first", "last", numbers=("first", "last"))
         for name in history.names(""):
-            if name.startswith(PLAIN) and any(isinstance(line.get(name), int | float) for line in lines):
+            values = [line.get(name) for line in lines]
+            shown = any(values) if name in FAULTS else any(isinstance(value, int | float) for value in values)
+            if name.startswith((*PLAIN, *FAULTS)) and shown:
                 listed.add_row(printable(name), _mean(first, name), _mean(last, name))
         to.print(listed)
 

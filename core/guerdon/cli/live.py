@@ -26,7 +26,7 @@ WIDTH = 100
 """Columns of a line where there is no terminal."""
 REMEMBERED, ENOUGH = 20, 3
 """Steps whose pace the time that is left is reckoned from, at most and at least: the first ones are slower."""
-SHOWN = ("reward", "terms", "completions", "policy")
+SHOWN = ("unscored", "reward", "terms", "completions", "policy")
 """What a line says, as far as it has room."""
 TERM, MEAN, EVALUATED = "rewards/", "/mean", "eval/"
 
@@ -131,6 +131,7 @@ class Live:
         shown = [
             ("reward", self._joined(("", "reward", ".3f"), ("±", "reward_std", ".3f"), ("loss", "loss", ".4f"))),
             ("terms", "   ".join(self._terms())),
+            ("unscored", self._unscored()),
             (
                 "completions",
                 self._joined(
@@ -175,6 +176,14 @@ class Live:
             for name, value in self.metrics.items()
             if name.startswith(TERM) and name.endswith(MEAN)
         ]
+
+    def _unscored(self) -> str:
+        """What the reader would not see in the mean of the others."""
+        if not self.metrics.get("rollouts/unscored"):
+            return ""
+        said = f"{self.metrics['rollouts/unscored']:,.0f} rollouts without a score"
+        dropped = self.metrics.get("groups/dropped")
+        return f"{said}   {dropped:,.0f} groups dropped" if dropped else said
 
     def _evaluation(self) -> str:
         said = []

@@ -55,6 +55,10 @@ def train(
                 live.close()
                 note(f"stopped after {error}; all of it is saved. Go on with:\n  {_again(file, set_)}")
                 raise typer.Exit(130) from None
+            except KeyboardInterrupt:
+                live.close()
+                note(f"left in the middle of a step. Go on from the last checkpoint with:\n  {_again(file, set_)}")
+                raise typer.Exit(130) from None
             finally:
                 manager.unregister(display)
         show_ending(described)

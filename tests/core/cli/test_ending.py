@@ -104,6 +104,16 @@ def test_without_an_evaluation_the_first_and_last_steps_are_compared(run, capsys
     assert "guerdon eval" not in out
 
 
+def test_what_went_wrong_in_steps_is_told_where_it_did(run, capsys, monkeypatch):
+    (run / "metrics.jsonl").write_text(
+        "".join(step(n, "rl", **{"rollouts/unscored": 16.0 * (n < 3), "groups/dropped": 0.0}) for n in range(1, 41))
+    )
+    out = ending(run, capsys, monkeypatch).out
+    (row,) = [line.split() for line in out.splitlines() if line.startswith("rollouts/unscored")]
+    assert row[1:] == ["3.2", "0"]
+    assert "groups/dropped" not in out
+
+
 def test_it_says_what_a_toy_does_not_show_where_the_curves_are_and_what_to_do_next(run, capsys, monkeypatch):
     (run / "metrics.jsonl").write_text(evaluated(run, 0, "rl", "no") + evaluated(run, 9, "rl", "yes"))
     out = ending(run, capsys, monkeypatch).out

@@ -71,6 +71,15 @@ def test_what_a_trainer_does_not_measure_takes_no_room():
     assert not [word for word in ("KL", "entropy", "experts", "terms", "held out", "completions") if word in text]
 
 
+def test_rollouts_without_a_score_are_told_where_there_are_any(capsys):
+    live = Live(run("rl"))
+    live.step("rl", 1, 5, {**METRICS, "rollouts/unscored": 0.0, "groups/dropped": 0.0})
+    assert "without a score" not in "\n".join(panel(live))
+    live.step("rl", 5, 5, {"completions/mean_length": 7.0, "rollouts/unscored": 16.0, "groups/dropped": 4.0})
+    assert "16 rollouts without a score   4 groups dropped" in "\n".join(panel(live))
+    assert "rl step 5/5: 16 rollouts without a score   4 groups dropped   7.0 tokens" in capsys.readouterr().err
+
+
 def test_before_the_first_step_it_says_so():
     live = Live(run("rl"))
     live.stage("rl")

@@ -1,5 +1,6 @@
 """guerdon train and guerdon recipe: what is asked of them, before anything is trained."""
 
+import signal
 import tomllib
 
 RECIPE = '# Nothing much.\npolicy = "checkpoint"\n'
@@ -71,3 +72,45 @@ def test_there_must_be_a_run_to_resume(place):
     ended = place.guerdon("train", "r1-zero", "--resume")
     assert ended.returncode == 2
     assert "runs/r1-zero: holds no run that could be resumed" in ended.stderr
+
+
+PATIENT = """
+import sys, time
+from guerdon import Policy, Trainer, hookimpl
+
+class Nothing(Policy):
+    name = "nothing"
+    def checkpoint(self, workdir, start=None):
+        return workdir
+
+class Patient(Trainer):
+    name = "patient"
+    requires = ("policy",)
+    def fit(self, run):
+        for step in run.journal.steps(3):
+            print("begun", file=sys.stderr, flush=True)
+            time.sleep(50)
+
+@hookimpl
+def register_policies(register):
+    register(Nothing)
+
+@hookimpl
+def register_trainers(register):
+    register(Patient)
+"""
+
+
+def test_who_presses_ctrl_c_twice_is_gone_at_once_and_knows_how_to_go_on(place):
+    place.install("a-trainer", "patience", PATIENT)
+    place.write("slow.toml", 'policy = "nothing"\n[trainer]\nuse = "patient"\n')
+    process = place.start("train", "slow.toml", "--set", "seed=3")
+    said = iter(process.stderr.readline, "")
+    assert any(line == "begun\n" for line in said)
+    process.send_signal(signal.SIGINT)
+    assert any("Ctrl-C again leaves at once" in line for line in said)
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert rest.endswith("guerdon train slow.toml --set seed=3 --resume\n")
+    assert "Traceback" not in rest

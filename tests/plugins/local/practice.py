@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,11 +25,16 @@ class Prompts(Tasks):
     name: ClassVar[str] = "prompts"
     count: int = 12
     demonstrated: bool = True
+    length: int = 1
+    """How often a demonstration says its answer."""
+    ragged: bool = False
+    """Some prompts are longer than others."""
 
     def __iter__(self) -> Iterator[Task]:  # type: ignore[override]
         for i in range(self.count):
-            metadata = {"completion": f"{i % 10}={i % 10}"} if self.demonstrated else {}
-            yield Task(f"task {i}", f"{i % 10}+{i // 10}=", metadata=metadata)
+            metadata = {"completion": f"{i % 10}={i % 10}" * self.length} if self.demonstrated else {}
+            before = "0+" * (i % 4) if self.ragged else ""
+            yield Task(f"task {i}", f"{before}{i % 10}+{i // 10}=", metadata=metadata)
 
 
 class Sevens(Verifier):
@@ -79,7 +85,26 @@ class Unhurried(LocalSampler):
         return await super().sample(model, tasks, group_size, sampling)
 
 
-PLUGS = (Prompts, Sevens, Slow, OneByOne, Unhurried)
+class Stingy(LocalSampler):
+    """Keeps something back."""
+
+    name: ClassVar[str] = "stingy"
+    keeps: str = ""
+
+    async def sample(
+        self, model: LiveModel | Path, tasks: Sequence[Task], group_size: int, sampling: Sampling
+    ) -> list[list[Rollout]]:
+        groups = await super().sample(model, tasks, group_size, sampling)
+        if self.keeps == "everything":
+            return []
+        if self.keeps == "a completion":
+            return [groups[0][1:], *groups[1:]]
+        if self.keeps == "log-probabilities":
+            return [[replace(one, logprobs=None) for one in group] for group in groups]
+        return [[replace(one, logprobs=(one.logprobs or ())[1:]) for one in group] for group in groups]
+
+
+PLUGS = (Prompts, Sevens, Slow, OneByOne, Unhurried, Stingy)
 
 
 def registered() -> None:

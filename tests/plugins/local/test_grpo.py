@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from practice import go, run_file
 
-from guerdon import DataError, registry
+from guerdon import DataError, PluginError, registry
 from guerdon.ledger import Ledger
 
 FAST: dict[str, Any] = {"steps": 3, "learning_rate": 3e-3, "lr_scheduler_type": "constant"}
@@ -200,6 +200,22 @@ def test_what_cannot_be_trained_on_is_said_before_anything_is_sampled(tmp_path: 
         go(run_file(tmp_path / "long", {**FAST, "max_completion_length": 1024}))
     with pytest.raises(DataError, match="no reward"):
         go(run_file(tmp_path / "other", FAST, sevens={"use": "sevens", "domains": ["code"]}))
+
+
+@pytest.mark.parametrize(
+    ("keeps", "said"),
+    [
+        ("everything", r"gave 0 groups of \[\] completions, asked for 2 of 4"),
+        ("a completion", r"gave 2 groups of \[3, 4\] completions, asked for 2 of 4"),
+        ("log-probabilities", "gives completions without token ids or log-probabilities"),
+        ("a log-probability", r"gives \d log-probabilities for \d tokens"),
+    ],
+)
+def test_a_sampler_that_keeps_something_back_is_named(keeps: str, said: str, tmp_path: Path) -> None:
+    file = run_file(tmp_path, FAST)
+    file.write_text(file.read_text().replace('use = "local"', f'use = "stingy"\nkeeps = "{keeps}"'))
+    with pytest.raises(PluginError, match=f"sampler 'stingy': {said}"):
+        go(file)
 
 
 def test_a_batch_may_be_larger_than_there_are_tasks(tmp_path: Path) -> None:
