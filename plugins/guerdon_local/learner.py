@@ -1,5 +1,6 @@
 """The model that is trained, with all that changes it, begun or gone on with."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ class Learner:
                 self.model.module.gradient_checkpointing_enable({"use_reentrant": False})
         self.balancer = Balancer(self.model.module)
         self.optimizer = Optimizer(self.model.module, options, total)
+        # The libraries' million objects stay: going through them for garbage is a tenth of a small model's step.
+        gc.collect()
+        gc.freeze()
         if restored:
             try:
                 if adapter:
