@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from guerdon.errors import DataError
+from guerdon.errors import DataError, GuerdonError
 
 MANIFEST = "guerdon.json"
 KEPT = 2
@@ -67,7 +67,7 @@ class Checkpoints:
             os.replace(aside, final)
             _sync(self.directory)
         except BaseException as error:
-            failed = _write_failure(error, aside)
+            failed = write_failure(error, aside)
             shutil.rmtree(aside, ignore_errors=True)
             if failed is not None:
                 way_out = "make room, and go on with --resume"
@@ -125,8 +125,10 @@ def verified(path: Path) -> Saved:
     return saved
 
 
-def _write_failure(error: BaseException, place: Path) -> str | None:
-    """What the disk had against it; None if the error is of another kind."""
+def write_failure(error: BaseException, place: Path) -> str | None:
+    """What the disk at `place` had against it; None if the error is of another kind."""
+    if isinstance(error, GuerdonError):
+        return None
     if isinstance(error, OSError):
         return error.strerror or str(error)
     # A library written in another language has errors of its own.

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from guerdon.checkpoints import Checkpoints, Saved, verified
+from guerdon.checkpoints import Checkpoints, Saved, verified, write_failure
 from guerdon.errors import DataError, GuerdonError
 from guerdon.evaluation import Evaluator
 from guerdon.events import Listeners
@@ -60,6 +60,13 @@ def begun(file: RunFile, *, resume: bool, overwrite: bool) -> Iterator[None]:
             raise
         what = f"cannot be used: {error.strerror or error}"
         raise DataError(error.filename or str(directory), what, "name another: --set directory=…") from None
+    except Exception as error:
+        failed = write_failure(error, directory)
+        if failed is None:
+            raise
+        raise DataError(
+            str(directory), f"could not be written: {failed}", "make room, and go on with --resume"
+        ) from error
 
 
 def train(
