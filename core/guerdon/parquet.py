@@ -122,7 +122,9 @@ def _schema(rows: Iterable[Mapping[str, Any]]) -> "tuple[pa.Schema, list[str]]":
     seen: dict[str, _Seen] = {}
     for row in rows:
         for name, value in row.items():
-            seen.setdefault(name, _Seen()).look_at(value)
+            if name not in seen:
+                seen[name] = _Seen()
+            seen[name].look_at(value)
     types = {name: None if name in JSON_COLUMNS else column.arrow() for name, column in seen.items()}
     texts = [name for name, kind in types.items() if kind is None]
     fields = [(_escaped(name), pa.string() if kind is None else kind) for name, kind in types.items()]

@@ -1,5 +1,6 @@
 """`guerdon plugins`: who is here, and what is broken."""
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import typer
@@ -77,6 +78,7 @@ def _registers(hook: str) -> bool:
     return hook.startswith("register_")
 
 
+@cache
 def versioned(distribution: str) -> str:
     """A distribution with its version, as in `guerdon 0.1.0`."""
     from importlib.metadata import PackageNotFoundError, version
