@@ -18,7 +18,7 @@ class Trackio:
     """Listens to the runs that name `trackio` under `trackers`."""
 
     def __init__(self) -> None:
-        self.library: Any = None
+        self.package: Any = None
 
     @hookimpl
     def run_started(self, run: Run) -> None:
@@ -45,20 +45,20 @@ class Trackio:
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
             way_out = "without TRACKIO_SPACE_ID and TRACKIO_SERVER_URL it is kept here"
             raise PluginError("trackers: trackio", f"cannot begin a run: {said}", way_out) from error
-        self.library = trackio
+        self.package = trackio
 
     @hookimpl
     def step_finished(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of a step."""
-        if self.library is not None:
-            self.library.log(numbers(metrics), step=step)
+        if self.package is not None:
+            self.package.log(numbers(metrics), step=step)
 
     @hookimpl
     def run_finished(self, error: BaseException | None) -> None:
         """End the run there, with an alert if something stopped it."""
-        if self.library is None:
+        if self.package is None:
             return
-        library, self.library = self.library, None
+        library, self.package = self.package, None
         with redirect_stdout(sys.stderr):
             if error is not None:
                 library.alert("the run stopped", f"{type(error).__name__}: {error}", library.AlertLevel.ERROR)
