@@ -20,7 +20,7 @@ def step_lines(peers: str) -> list[Line]:
         same, free = (_rounds(Path(directory), peers, model, endless) for endless in (True, False))
     return [
         _line("GRPO step, every completion of 40 tokens", same, "≥ 3 ×"),
-        _line("GRPO step, completions end by themselves", free, "≥ 3 ×"),
+        _line("GRPO step, completions end by themselves", free, None),
     ]
 
 
@@ -36,14 +36,14 @@ def _rounds(directory: Path, peers: str, model: Path, endless: bool) -> list[tup
     return found
 
 
-def _line(what: str, rounds: list[tuple[Trained, Trained]], bar: str) -> Line:
+def _line(what: str, rounds: list[tuple[Trained, Trained]], bar: str | None) -> Line:
     ratio = statistics.median(_step(theirs) / _step(ours) for ours, theirs in rounds)
     texts = []
     for side in (0, 1):
         seconds = statistics.median(_step(both[side]) for both in rounds)
         tokens = statistics.fmean(statistics.fmean(both[side].tokens[WARM:]) for both in rounds)
         texts.append(f"{seconds:.2f} CPU-s, {tokens:,.0f} tokens")
-    return Line(what, texts[0], f"TRL {texts[1]}", f"{ratio:.1f} ×", bar, ratio >= 3)
+    return Line(what, texts[0], f"TRL {texts[1]}", f"{ratio:.1f} ×", bar or "", ratio >= 3 if bar else None)
 
 
 def _step(trained: Trained) -> float:
