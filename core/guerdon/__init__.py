@@ -12,20 +12,16 @@ from guerdon.errors import (
     SandboxDied,
     Unavailable,
 )
+from guerdon.groups import Scored, group_metrics
 from guerdon.hookspecs import hookimpl
 from guerdon.mixture import Mixture
 from guerdon.plugs import (
-    STDERR_BYTES,
     Budget,
-    Finished,
     GroupReward,
-    Limits,
     LiveModel,
     Policy,
-    Program,
     Reward,
     Run,
-    Running,
     Sampler,
     Sampling,
     Sandbox,
@@ -34,6 +30,7 @@ from guerdon.plugs import (
     Verifier,
     opened,
 )
+from guerdon.programs import STDERR_BYTES, Finished, Limits, Program, Running
 from guerdon.totals import Term, TermScore, Total
 from guerdon.types import Outcome, Rollout, Score, Task
 
@@ -64,6 +61,7 @@ __all__ = [
     "Sandbox",
     "SandboxDied",
     "Score",
+    "Scored",
     "Task",
     "Tasks",
     "Term",
@@ -73,6 +71,7 @@ __all__ = [
     "Unavailable",
     "Verifier",
     "group_advantages",
+    "group_metrics",
     "hookimpl",
     "opened",
 ]

@@ -4,8 +4,9 @@ import json
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from guerdon.errors import DataError, Interrupted
 
 if TYPE_CHECKING:
     from guerdon.events import Listeners
+    from guerdon.ledger import Ledger
     from guerdon.totals import Total
     from guerdon.types import Rollout
 
@@ -37,17 +39,26 @@ class Journal:
         done: int = 0,
         restored: Path | None = None,
         interruption: threading.Event | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`done`: the steps that `restored` holds. `interruption` is set when the run is to be saved and left."""
-        from guerdon.ledger import Ledger
+        """`done`: the steps that `restored` holds. `interruption` is set when the run is to be saved and left.
 
+        `say` takes a line for whoever watches: what a trainer that is long without a step is doing.
+        """
         self.directory, self.stage, self.listeners = directory, stage, listeners
         self.before, self.done, self.restored = before, done, restored
         self.checkpoints = Checkpoints(directory / "checkpoints")
         self.interruption = interruption or threading.Event()
+        self.say = say
         self.total = 0
         self._saved_to_leave = False
-        self._ledger = Ledger(directory)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        """Where the scored rollouts of the run are kept."""
+        from guerdon.ledger import Ledger
+
+        return Ledger(self.directory)
 
     def steps(self, total: int) -> Iterator[int]:
         """The numbers of the steps that are still to be done of `total`.
@@ -98,7 +109,7 @@ class Journal:
     def scored(self, step: int, rollouts: Sequence["Rollout"], totals: Sequence["Total"]) -> None:
         """Rollouts of a step have their totals; they are kept under `rollouts/`. Raises DataError (a full disk)."""
         number = self.before + step
-        self._ledger.write(number, rollouts, totals)
+        self.ledger.write(number, rollouts, totals)
         self.listeners.rollouts_scored(number, rollouts, totals)
 
 

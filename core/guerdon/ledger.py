@@ -7,14 +7,14 @@ import itertools
 import os
 import secrets
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from guerdon.errors import DataError
 from guerdon.parquet import read_parquet, write_parquet
-from guerdon.totals import Total
-from guerdon.types import Rollout
+from guerdon.totals import NOT_APPLICABLE, TermScore, Total
+from guerdon.types import Outcome, Rollout, Score
 
 
 class Ledger:
@@ -29,13 +29,17 @@ class Ledger:
 
     def write(self, step: int, rollouts: Sequence[Rollout], totals: Sequence[Total]) -> Path:
         """Add the rollouts of a step, as one complete file."""
+        return self.write_rows(step, [row(*pair) for pair in zip(rollouts, totals, strict=True)])
+
+    def write_rows(self, step: int, rows: Sequence[Mapping[str, Any]]) -> Path:
+        """`write`, of rows that are plain data already."""
         path = self.directory / f"step-{step:05d}.{self.writer}.{next(self.parts)}.parquet"
-        write_parquet(path, [{"step": step, **row(*pair)} for pair in zip(rollouts, totals, strict=True)])
+        write_parquet(path, [{"step": step, **one} for one in rows])
         return path
 
-    def read(self) -> Iterator[dict[str, Any]]:
-        """Every row, in the order of the steps."""
-        for path in sorted(self.directory.glob("step-*.parquet"), key=_step):
+    def read(self, paths: Iterable[Path] | None = None) -> Iterator[dict[str, Any]]:
+        """Every row (of these files of it), in the order of the steps."""
+        for path in sorted(self.directory.glob("step-*.parquet") if paths is None else paths, key=_step):
             for _, row in read_parquet(path):
                 if isinstance(row, DataError):
                     raise row
@@ -49,6 +53,11 @@ def _step(path: Path) -> tuple[int, str]:
 
 def row(rollout: Rollout, total: Total) -> dict[str, Any]:
     """One scored rollout as plain data: the task, the completion, and what every term said."""
+    return {**rollout_row(rollout), **verdict(total)}
+
+
+def rollout_row(rollout: Rollout) -> dict[str, Any]:
+    """One rollout as plain data: the task and the completion, under the names of `guerdon.columns`."""
     task = rollout.task
     return {
         "id": task.id,
@@ -63,7 +72,6 @@ def row(rollout: Rollout, total: Total) -> dict[str, Any]:
         "prompt_ids": _listed(rollout.prompt_ids),
         "completion_ids": _listed(rollout.completion_ids),
         "logprobs": _listed(rollout.logprobs),
-        **verdict(total),
     }
 
 
@@ -89,3 +97,17 @@ def verdict(total: Total) -> dict[str, Any]:
             for name, term in total.terms.items()
         },
     }
+
+
+def total_of(said: Mapping[str, Any]) -> Total:
+    """The total that `verdict` made plain. Raises KeyError, TypeError or ValueError for what is no verdict."""
+    terms = {name: _term(term) for name, term in said["terms"].items()}
+    return Total(said["score"], Outcome(said["outcome"]), said["reason"], terms)
+
+
+def _term(said: Mapping[str, Any]) -> TermScore:
+    outcome = Outcome(said["outcome"])
+    if outcome is Outcome.NOT_APPLICABLE:
+        return NOT_APPLICABLE
+    score = Score(said["value"], said["reason"], outcome, said["evidence"])
+    return TermScore(score, said["seconds"], said["queued_seconds"])

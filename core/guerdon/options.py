@@ -80,7 +80,9 @@ def _named(detail: Any, model: type[BaseModel], options: Mapping[str, Any], wher
     way_out = f"see `guerdon show {model.name}`" if issubclass(model, Plug) else "see docs/reference/run-file.md"
     if detail["type"] == "missing":
         return [OptionError(path, "is required", way_out)]
-    return [OptionError(path, f"{_lower(detail['msg'])}, got {detail['input']!r}", way_out)]
+    # All options together are no news.
+    got = "" if isinstance(detail["input"], Mapping) and detail["loc"] == () else f", got {detail['input']!r}"
+    return [OptionError(path, f"{_lower(detail['msg'])}{got}", way_out)]
 
 
 def _place(detail: Any, options: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ are its reference. Live things (models, clients, pools) are private attributes, 
 
 import inspect
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from guerdon.errors import PluginError
+from guerdon.programs import Limits, Program, Running
 from guerdon.types import Rollout, Score, Task
 
 if TYPE_CHECKING:
@@ -130,6 +131,11 @@ class Sampler(Plug):
 
     kind: ClassVar[str] = "sampler"
 
+    @property
+    def own_model(self) -> str | None:
+        """The name of the model that its options say it samples from, whatever it is given; None for what is given."""
+        return None
+
     @abstractmethod
     async def sample(
         self, model: LiveModel | Path, tasks: Sequence[Task], group_size: int, sampling: Sampling
@@ -236,68 +242,6 @@ class GroupReward(Reward):
         return await judge(self, rollouts)
 
 
-@dataclass(frozen=True)
-class Program:
-    """Code to run: `files` by relative path, and the command that starts it, run in their directory."""
-
-    files: Mapping[str, bytes]
-    command: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a program and all that it starts may use together. What goes beyond is ended, and `Finished.cause` says so.
-
-    `cpu_seconds` is the limit that is meant; `wall_seconds` only ends what waits for ever. A busy machine must not fail
-    an honest program, so time in which it could have run but got no core should not count as waiting. `output_bytes` is
-    of standard output; more is never buffered.
-    """
-
-    cpu_seconds: float = 10.0
-    wall_seconds: float = 30.0
-    memory_mb: int = 512
-    output_bytes: int = 1 << 20
-
-
-STDERR_BYTES = 1 << 14
-"""The last bytes of standard error that are kept. A program may write any amount there."""
-
-Cause = Literal["cpu", "wall", "memory", "output"]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How a program ended: by itself with an exit code, by a signal, or by a limit, which `cause` names.
-
-    `stdout` is what `receive` has not handed over, `stderr` the last STDERR_BYTES. `cpu_seconds` is of the program and
-    its children, `seconds` by the clock, with or without the time in which a busy machine gave it no core.
-    """
-
-    exit_code: int | None
-    signal: int | None
-    stdout: bytes
-    stderr: bytes
-    cpu_seconds: float
-    seconds: float
-    cause: Cause | None
-
-
-class Running(ABC):
-    """A program that a sandbox has started. Any method raises SandboxDied."""
-
-    @abstractmethod
-    async def send(self, data: bytes) -> None:
-        """Write to its standard input. What a program that has ended does not read is dropped."""
-
-    @abstractmethod
-    async def receive(self) -> bytes:
-        """What it has written to standard output since; b"" at the end."""
-
-    @abstractmethod
-    async def finish(self) -> Finished:
-        """Close its input and wait for its end. What it has started ends with it, and cannot keep it from ending."""
-
-
 class Sandbox(Plug):
     """A place where model-written code may run."""
 
@@ -346,7 +290,7 @@ class Tasks(Plug):
 class Run:
     """What a run file describes, built and ready: one stage of it. A trainer is handed one.
 
-    The mixture is open; the sampler is opened by whoever uses it.
+    The mixture is open, unless the trainer says that it is judged elsewhere; the sampler is opened by whoever uses it.
     """
 
     directory: Path
@@ -365,12 +309,17 @@ class Run:
     trackers: Sequence[str] = ()
     """The listening plugins that the run file asks for."""
 
+    @property
+    def workdir(self) -> Path:
+        """Where the trainer may keep what it needs besides: files of this stage only, which `--overwrite` removes."""
+        return self.directory / "stages" / self.stage
+
     def checkpoint(self) -> Path:
         """The Hugging Face checkpoint directory that the stage begins with."""
         assert self.policy is not None
         return self.policy.checkpoint(self.directory / "policies" / self.stage, self.start)
 
-    async def evaluate(self, model: LiveModel, step: int, last: bool = False) -> Mapping[str, float]:
+    async def evaluate(self, model: LiveModel | Path, step: int, last: bool = False) -> Mapping[str, float]:
         """What an evaluation of the model says after this step of the stage, by metric; empty where none is due.
 
         `last`: this is the last step of the stage. The sampler must be open.
@@ -386,10 +335,19 @@ class Trainer(Plug):
     kind: ClassVar[str] = "trainer"
     requires: ClassVar[tuple[str, ...]] = ("policy", "tasks")
     """The tables of the run file that it cannot do without."""
+    judges_elsewhere: ClassVar[bool] = False
+    """Whether its rollouts are judged by processes that it starts, so that nothing of the mixture is opened here."""
 
     @abstractmethod
     def fit(self, run: Run) -> None:
         """Train until done. The run's journal says how far it came, and hears of every step."""
+
+    def dry_run(self, run: Run) -> str:
+        """What `fit` would start, for a person to read. Starts nothing, and writes nothing.
+
+        Raises GuerdonError for whatever `fit` would refuse and that can be known before.
+        """
+        return "trains in this process"
 
 
 KINDS: dict[str, type[Plug]] = {kind.kind: kind for kind in (Policy, Sampler, Reward, Trainer, Sandbox, Tasks)}

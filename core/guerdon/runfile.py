@@ -53,14 +53,21 @@ class RunFile:
     note: str = ""
     """What a reader of its curves must know."""
 
-    def mixture(self, workers: int | None = None) -> Mixture:
+    def mixture(self, workers: int | None = None, stage: str | None = None) -> Mixture:
         """Its rewards as a mixture, to be used in a `with`. `workers`: processes per isolated reward.
 
-        Raises OptionError if there are none.
+        `stage`: the rewards of the stage of this name, which are the file's unless it has its own. Raises OptionError
+        if there are none.
         """
-        if not self.terms:
-            raise OptionError("rewards", "there is none", WRITE_A_REWARD)
-        return Mixture(self.terms, workers)
+        terms, where = self.terms, "rewards"
+        if stage is not None:
+            names = [one.name for one in self.stages]
+            if stage not in names:
+                raise OptionError(f"stages.{stage}", "there is no such stage", suggestion(stage, names))
+            terms, where = self.stages[names.index(stage)].terms, f"stages.{stage}.rewards"
+        if not terms:
+            raise OptionError(where, "there is none", WRITE_A_REWARD)
+        return Mixture(terms, workers)
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> RunFile:

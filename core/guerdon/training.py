@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from guerdon import registry
 from guerdon.checkpoints import Checkpoints, Saved, verified, write_failure
 from guerdon.errors import DataError, GuerdonError
 from guerdon.evaluation import Evaluator
@@ -96,12 +97,22 @@ def train(
             done=going_on.stage_step if going_on else 0,
             restored=going_on.path if going_on else None,
             interruption=interruption,
+            say=say,
         )
         _fit(file, stage, journal)
         saved = _last_of(file.directory, stage.name)
         if saved is None:
             way_out = "its `fit` must end with `run.journal.saving(step, last=True)`"
             raise GuerdonError(f"trainer '{stage.trainer.name}'", "ended without a last checkpoint", way_out)
+
+
+def dry_run(file: RunFile) -> Iterator[tuple[str, str]]:
+    """The name of every stage, and what its trainer would start. Nothing is started or written. Raises GuerdonError."""
+    _look_at_tasks(file)
+    for stage in file.stages:
+        journal = Journal(file.directory, stage.name, Listeners(registry.load().manager))
+        start = file.directory / "checkpoints" / f"(the last of {stage.start})" if stage.start else None
+        yield stage.name, stage.trainer.dry_run(_run(file, stage, journal, start, mixture=Mixture(stage.terms)))
 
 
 def _has_begun(directory: Path) -> bool:
@@ -133,20 +144,11 @@ def _fit(file: RunFile, stage: Stage, journal: Journal) -> None:
         if file.evaluation is not None:
             judges = mixture(file.terms)
             evaluator = Evaluator(file.evaluation, judges, file.directory, file.seed, journal.before)
-        run = Run(
-            directory=file.directory,
-            seed=file.seed,
-            mixture=mixture(stage.terms if "rewards" in stage.trainer.requires else unpaid),
-            journal=journal,
-            stage=stage.name,
-            start=start,
-            tasks=stage.tasks,
-            policy=stage.policy,
-            sampler=stage.sampler,
-            trainer=stage.trainer,
-            evaluator=evaluator,
-            trackers=file.trackers,
-        )
+        if stage.trainer.judges_elsewhere:
+            judging = Mixture(stage.terms)
+        else:
+            judging = mixture(stage.terms if "rewards" in stage.trainer.requires else unpaid)
+        run = _run(file, stage, journal, start, mixture=judging, evaluator=evaluator)
         journal.listeners.run_started(run)
         try:
             stage.trainer.fit(run)
@@ -155,6 +157,31 @@ def _fit(file: RunFile, stage: Stage, journal: Journal) -> None:
             journal.listeners.run_finished(run, error)
             raise
         journal.listeners.run_finished(run, None)
+
+
+def _run(
+    file: RunFile,
+    stage: Stage,
+    journal: Journal,
+    start: Path | None,
+    *,
+    mixture: Mixture,
+    evaluator: Evaluator | None = None,
+) -> Run:
+    return Run(
+        directory=file.directory,
+        seed=file.seed,
+        mixture=mixture,
+        journal=journal,
+        stage=stage.name,
+        start=start,
+        tasks=stage.tasks,
+        policy=stage.policy,
+        sampler=stage.sampler,
+        trainer=stage.trainer,
+        evaluator=evaluator,
+        trackers=file.trackers,
+    )
 
 
 def _start(directory: Path, stage: str, journal: Journal) -> Path | None:
@@ -196,7 +223,7 @@ def _hold(lock: int, directory: Path) -> None:
 
 def _empty(directory: Path) -> None:
     """Everything that a run leaves, and nothing else, is removed."""
-    for name in ("checkpoints", "evaluations", "policies", "rollouts"):
+    for name in ("checkpoints", "evaluations", "policies", "rollouts", "stages"):
         shutil.rmtree(directory / name, ignore_errors=True)
     for name in (CONFIG, "metrics.jsonl"):
         (directory / name).unlink(missing_ok=True)

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from guerdon import DataError, LiveModel, PluginError, Rollout, Run, Sampling, Task, Total, group_advantages
+from guerdon import (
+    DataError,
+    LiveModel,
+    PluginError,
+    Rollout,
+    Run,
+    Sampling,
+    Scored,
+    Task,
+    Total,
+    group_advantages,
+    group_metrics,
+)
 from guerdon_local.experience import Experience, Lesson
 from guerdon_local.reflection import reflection_words
 from guerdon_local.sampler import prompt_of
@@ -85,7 +97,7 @@ class Collector:
         for number in range(options.steps_per_generation):
             mine = slice(number * options.batch_size, (number + 1) * options.batch_size)
             seen = kept[mine] + others[number :: options.steps_per_generation]
-            metrics = _metrics(seen, [term.name for term in self.run.mixture.terms])
+            metrics = _metrics(seen)
             if options.dynamic_sampling:
                 metrics["groups/resampled"] = float(len(seen) - options.batch_size)
             lessons.append(Lesson([row for group in rows[mine] for row in group], metrics))
@@ -171,26 +183,21 @@ def _check_sampled(groups: Sequence[Sequence[Rollout]], tasks: Sequence[Task], s
             raise PluginError(where, what, "mend the plugin that brings it")
 
 
-def _metrics(groups: Sequence[Group], terms: Sequence[str]) -> dict[str, float]:
+def _metrics(groups: Sequence[Group]) -> dict[str, float]:
+    metrics = group_metrics(
+        [
+            [
+                Scored(
+                    total.value,
+                    {name: term.score.value for name, term in total.terms.items()},
+                    len(rollout.completion_ids or ()),
+                    rollout.truncated,
+                )
+                for rollout, total in zip(group.rollouts, group.totals, strict=True)
+            ]
+            for group in groups
+        ]
+    )
     rollouts = [rollout for group in groups for rollout in group.rollouts]
-    totals = [total for group in groups for total in group.totals]
-    lengths = [len(rollout.completion_ids or ()) for rollout in rollouts]
-    compared = [group for group in groups if not group.dropped]
-    metrics: dict[str, float] = {}
-    if scores := [total.value for total in totals if total.value is not None]:
-        metrics["reward"] = fmean(scores)
-    if compared:
-        metrics["reward_std"] = fmean(stdev(group.scores) for group in compared)
-        metrics["frac_reward_zero_std"] = fmean(not group.varied for group in compared)
-    for name in terms:
-        values = [total.terms[name].score.value for total in totals]
-        if known := [value for value in values if value is not None]:
-            metrics[f"rewards/{name}/mean"] = fmean(known)
-    return metrics | {
-        "rollouts/unscored": float(sum(total.value is None for total in totals)),
-        "groups/dropped": float(len(groups) - len(compared)),
-        "completions/mean_length": fmean(lengths),
-        "completions/clipped_ratio": fmean(rollout.truncated for rollout in rollouts),
-        "completions/reflection_words": fmean(reflection_words(rollout.completion) for rollout in rollouts),
-        "tokens": float(sum(lengths)),
-    }
+    words = fmean(reflection_words(rollout.completion) for rollout in rollouts)
+    return metrics | {"completions/reflection_words": words}

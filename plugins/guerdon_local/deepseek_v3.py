@@ -123,6 +123,10 @@ class DeepseekV3(Policy):
             "vocab_size": 4 + len(TAGS) + len(self.vocabulary),
             "num_key_value_heads": self.num_attention_heads,
             "num_nextn_predict_layers": 0,
+            # As in DeepSeek-V3's own. transformers knows no other way; vLLM would expect routers without a bias, and
+            # silently take a softmax for their sigmoid.
+            "topk_method": "noaux_tc",
+            "scoring_func": "sigmoid",
             **{name: number for number, name in enumerate(("pad_token_id", "bos_token_id", "eos_token_id"))},
         }
         return DeepseekV3Config(**options)

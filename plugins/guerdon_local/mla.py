@@ -25,6 +25,7 @@ KNOWN = {
     *("pad_token_id", "bos_token_id", "eos_token_id", "attention_dropout", "use_cache", "num_nextn_predict_layers"),
     *("architectures", "dtype", "model_type", "transformers_version", "_name_or_path", "pretraining_tp"),
     *("num_mtp_layers", "experts_implementation", "_experts_implementation", "_attn_implementation"),
+    *("topk_method", "scoring_func"),
 }
 """What a configuration may set without making a model that this reader would misread."""
 ROTATIONS = ("default", "linear", "yarn")

@@ -142,7 +142,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(whole, tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert "saving after this step; Ctrl-C again leaves at once" in said
+    assert "leaving as soon as nothing is lost by it; Ctrl-C again leaves at once" in said
     assert "--resume" in said.splitlines()[-1]
     assert "Traceback" not in said
     saved = Checkpoints(directory / "checkpoints").found()[-1]

@@ -21,6 +21,9 @@ def train(
     set_: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew where there is a run already.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what every stage would start, and start nothing.")
+    ] = False,
 ) -> None:
     """Train what a run file or a recipe describes, and show how it goes.
 
@@ -36,6 +39,7 @@ def train(
     from guerdon.errors import DataError, Interrupted, OptionError
     from guerdon.events import Listeners
     from guerdon.training import begun
+    from guerdon.training import dry_run as planned
     from guerdon.training import train as run
 
     if resume and overwrite:
@@ -43,6 +47,10 @@ def train(
     described = arguments.load(file, set_)
     if not described.stages:
         raise OptionError(f"{file}: trainer", "there is none", "write [trainer], as in `guerdon recipe r1-zero`")
+    if dry_run:
+        for name, what in planned(described):
+            typer.echo(f"stage {name}: {what}")
+        return
     manager = registry().manager
     with begun(described, resume=resume, overwrite=overwrite):
         note(f"the run is in {described.directory}")
@@ -72,7 +80,7 @@ def _leaving(live: "Live") -> Iterator[threading.Event]:
     def asked(*_: object) -> None:
         interruption.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        live.say("saving after this step; Ctrl-C again leaves at once")
+        live.say("leaving as soon as nothing is lost by it; Ctrl-C again leaves at once")
 
     before = signal.signal(signal.SIGINT, asked)
     try:

@@ -4,7 +4,8 @@ import asyncio
 import secrets
 import time
 
-from guerdon.plugs import Finished, Sandbox
+from guerdon.plugs import Sandbox
+from guerdon.programs import Finished
 from guerdon.testing.running import LIMITS, ended_well, expect, printed, python, ran, shown
 
 SOON = 10.0

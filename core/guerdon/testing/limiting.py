@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from guerdon.plugs import Finished, Sandbox
+from guerdon.plugs import Sandbox
+from guerdon.programs import Finished
 from guerdon.testing.running import LIMITS, ended_well, expect, python, ran, shown
 
 SLACK = 5.0

@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from guerdon.plugs import Finished, Limits, Program, Sandbox
+from guerdon.plugs import Sandbox
+from guerdon.programs import Finished, Limits, Program
 
 LIMITS = Limits(cpu_seconds=10, wall_seconds=60, memory_mb=512, output_bytes=1 << 20)
 """Enough for every program here that is not meant to meet a limit."""

@@ -5,7 +5,8 @@ import hashlib
 import os
 from collections.abc import Awaitable
 
-from guerdon.plugs import STDERR_BYTES, Program, Sandbox
+from guerdon.plugs import Sandbox
+from guerdon.programs import STDERR_BYTES, Program
 from guerdon.testing.running import LIMITS, ended_well, expect, printed, python, ran, shown
 
 MEGABYTE = 1 << 20
