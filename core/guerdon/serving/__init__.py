@@ -1,0 +1,1 @@
+"""`guerdon serve`: the rewards of a run file over HTTP, for whoever samples elsewhere."""
