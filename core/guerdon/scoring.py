@@ -84,6 +84,22 @@ def chunked(rollouts: Iterable[ReadRollout], last_of_group: Mapping[str, int]) -
         yield chunk
 
 
+@dataclass(frozen=True)
+class RolloutsFile:
+    """A file of rollouts and how it is read: the same chunks every time, wherever that is."""
+
+    path: Path
+    columns: Columns
+    skip_bad_lines: bool = False
+    last_of_group: Mapping[str, int] = field(default_factory=dict)
+    """See `chunked`."""
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Its rollouts, in chunks. Raises DataError, for a line that is no rollout unless these are to be skipped."""
+        skip = (lambda _: None) if self.skip_bad_lines else None
+        return chunked(read_rollouts(self.path, self.columns, skip), self.last_of_group)
+
+
 def score(mixture: Mixture, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Sequence[Total]]]:
     """Every chunk with its totals, in order. Holds a bounded number of chunks; `mixture` must be open.
 

@@ -2,21 +2,26 @@
 
 import shlex
 import sys
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from guerdon.cli.arguments import File, Map, Overrides, Rollouts, Workers
+from guerdon.cli.elsewhere import Ray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from guerdon.cli.output import Output
     from guerdon.cli.summary import Tally
     from guerdon.columns import Columns
     from guerdon.runfile import RunFile
-    from guerdon.scoring import Chunk
+    from guerdon.scaling.dataset import Scorer
+    from guerdon.scoring import Chunk, RolloutsFile
+    from guerdon.totals import Total
 
 
 def score(
@@ -35,11 +40,13 @@ def score(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted scoring stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")] = False,
     workers: Workers = None,
+    ray: Ray = None,
 ) -> None:
     """Score every rollout of a file with the rewards of a run file, and sum up per term and outcome.
 
     OUT gets the same rows, in the same order, each with its score, outcome and reason, and what every term said.
     What has been scored is on disk at any time: after Ctrl-C, a crash or a full disk, --resume goes on from there.
+    With --ray the nodes of a cluster score, and the same comes of it.
     """
     from guerdon.cli import arguments
     from guerdon.cli.terminal import note
@@ -56,8 +63,11 @@ def score(
         raise DataError(str(out), "is the file of the rollouts itself", "name another --out")
     scoring = _Scoring(run, rollouts, columns, skip_bad_lines, workers)
     try:
-        scoring.look_over()
-        tally = scoring.to_file(out, set_ or [], resume, overwrite) if out else scoring.to_summary()
+        with ExitStack() as stack:
+            if ray is not None:
+                scoring.on_ray = stack.enter_context(_on_ray(run, ray, workers))
+            scoring.look_over()
+            tally = scoring.to_file(out, set_ or [], resume, overwrite) if out else scoring.to_summary()
     except KeyboardInterrupt:
         _interrupted(scoring.done, out)
         raise typer.Exit(130) from None
@@ -65,6 +75,17 @@ def score(
     if not tally.total.outcomes[Outcome.SCORED]:
         note("no rollout was scored: every total is without a score, for the reasons above")
         raise typer.Exit(1)
+
+
+@contextmanager
+def _on_ray(run: "RunFile", address: str, workers: int | None) -> "Iterator[Scorer]":
+    from guerdon.cli.terminal import counted, note
+    from guerdon.scaling.dataset import on_ray
+
+    with on_ray(run, address, workers) as scorer:
+        cpus = sum(node.cpus for node in scorer.nodes)
+        note(f"Ray: {counted(len(scorer.nodes), 'node')} with {counted(cpus, 'CPU')}")
+        yield scorer
 
 
 def _show(tally: "Tally", out: Path | None) -> None:
@@ -93,6 +114,7 @@ class _Scoring:
         self.run, self.rollouts, self.columns, self.skip_bad_lines = run, rollouts, columns, skip_bad_lines
         self.mixture = run.mixture(workers)
         self.listeners = Listeners(registry().manager)
+        self.on_ray: Scorer | None = None
         self.done = 0
 
     def look_over(self) -> None:
@@ -114,7 +136,7 @@ class _Scoring:
 
     def to_summary(self) -> "Tally":
         """The second pass, without a file."""
-        return self._second_pass(self._chunks(), self._tally(), None)
+        return self._second_pass(self._file().chunks(), self._tally(), None)
 
     def to_file(self, path: Path, overrides: list[str], resume: bool, overwrite: bool) -> "Tally":
         """The second pass. What a resumed file holds already is counted and not scored again."""
@@ -123,7 +145,7 @@ class _Scoring:
         from guerdon.cli.terminal import counted, note
 
         with Output(path, self._asked(overrides), resume, overwrite) as output:
-            chunks, tally = self._chunks(), self._tally()
+            chunks, tally = self._file().chunks(), self._tally()
             with Progress("comparing with what is scored", None) as progress:
                 for chunk, rows in output.take_up(chunks, self.rollouts):
                     for read, row in zip(chunk.read, rows, strict=True):
@@ -139,10 +161,9 @@ class _Scoring:
     def _second_pass(self, chunks: "Iterator[Chunk]", tally: "Tally", output: "Output | None") -> "Tally":
         from guerdon.cli.progress import Progress
         from guerdon.ledger import verdict
-        from guerdon.scoring import score
 
-        with self.mixture, Progress("scoring", self.survey.rollouts, self.done) as progress:
-            for chunk, totals in score(self.mixture, chunks):
+        with self._scorer() as score, Progress("scoring", self.survey.rollouts, self.done) as progress:
+            for chunk, totals in score(chunks):
                 verdicts = [verdict(total) for total in totals]
                 if output is not None:
                     output.append({**read.row, **said} for read, said in zip(chunk.read, verdicts, strict=True))
@@ -153,11 +174,20 @@ class _Scoring:
                 progress.advance(len(verdicts))
         return tally
 
-    def _chunks(self) -> "Iterator[Chunk]":
-        from guerdon.scoring import chunked, read_rollouts
+    @contextmanager
+    def _scorer(self) -> "Iterator[Callable[[Iterator[Chunk]], Iterator[tuple[Chunk, Sequence[Total]]]]]":
+        from guerdon.scoring import score
 
-        skip = (lambda _: None) if self.skip_bad_lines else None
-        return chunked(read_rollouts(self.rollouts, self.columns, skip), self.survey.last_of_group)
+        if self.on_ray is not None:
+            yield partial(self.on_ray.score, self._file())
+        else:
+            with self.mixture:
+                yield partial(score, self.mixture)
+
+    def _file(self) -> "RolloutsFile":
+        from guerdon.scoring import RolloutsFile
+
+        return RolloutsFile(self.rollouts, self.columns, self.skip_bad_lines, self.survey.last_of_group)
 
     def _tally(self) -> "Tally":
         from guerdon.cli.summary import Tally
