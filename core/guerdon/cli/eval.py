@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 def evaluate(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="RUN|CHECKPOINT",
             help="A run's directory (its last checkpoint is meant), one checkpoint of a run, or with --file any "
-            "Hugging Face checkpoint: a directory, or a name on the hub.",
+            "Hugging Face checkpoint: a directory, or a name on the hub. None for a sampler that brings its model.",
             show_default=False,
         ),
-    ],
+    ] = None,
     *,
     tasks: Annotated[
         str | None,

@@ -18,18 +18,24 @@ CONFIG = "config.toml"
 
 @dataclass(frozen=True)
 class Which:
-    """A checkpoint, and what to evaluate it with. `checkpoint` looks it over, or downloads it."""
+    """A checkpoint, and what to evaluate it with. `checkpoint` looks it over, or downloads it.
+
+    Where the sampler brings a model of its own, `checkpoint` is that model's name.
+    """
 
     file: RunFile
     sampler: Sampler
     checkpoint: Callable[[], Path]
 
 
-def which(what: str, file: Path | None, overrides: Sequence[str]) -> Which:
+def which(what: str | None, file: Path | None, overrides: Sequence[str]) -> Which:
     """What a run's directory, one of its checkpoints, another checkpoint or a name on the hub means.
 
-    `file` is the run file to take in place of the run's own. Raises GuerdonError.
+    `file` is the run file to take in place of the run's own. None: the model that its sampler brings. Raises
+    GuerdonError.
     """
+    if what is None:
+        return _brought(file, overrides)
     path = Path(what).expanduser()
     inside = path.resolve().parent
     run = inside.parent if inside.name == "checkpoints" and (inside.parent / CONFIG).is_file() else None
@@ -44,11 +50,31 @@ def which(what: str, file: Path | None, overrides: Sequence[str]) -> Which:
         known = "is no run and no checkpoint of one" if path.exists() else "is not here, or no run"
         way_out = "name a run file with rewards and a sampler: --file RUNFILE"
         raise DataError(what, f"{known}, so how to sample and judge is not known", way_out)
-    described = arguments.load(named, overrides)
+    described, sampler = _described(named, overrides)
+    if sampler.own_model is not None:
+        known = f"'{sampler.name}' samples from {sampler.own_model}, and from no checkpoint"
+        way_out = f"leave {what} out, or choose another sampler, as in --set sampler=local"
+        raise OptionError(f"{described.path}: sampler", known, way_out)
+    return Which(described, sampler, find)
+
+
+def _brought(file: Path | None, overrides: Sequence[str]) -> Which:
+    if file is None:
+        raise OptionError("RUN|CHECKPOINT", "says what is evaluated", "name a run's directory, or a checkpoint")
+    described, sampler = _described(file, overrides)
+    name = sampler.own_model
+    if name is None:
+        known = f"says what is evaluated, for '{sampler.name}' samples from what it is given"
+        raise OptionError("RUN|CHECKPOINT", known, "name a run's directory, or a checkpoint")
+    return Which(described, sampler, partial(Path, name))
+
+
+def _described(file: Path, overrides: Sequence[str]) -> tuple[RunFile, Sampler]:
+    described = arguments.load(file, overrides)
     sampler = described.sampler or next((one.sampler for one in described.stages if one.sampler), None)
     if sampler is None:
         raise OptionError(f"{described.path}: sampler", "there is none", 'write [sampler], as in `use = "local"`')
-    return Which(described, sampler, find)
+    return described, sampler
 
 
 def _last(run: Path) -> Path:
