@@ -8,7 +8,7 @@ from typing import TypeGuard
 import pydantic_core
 from typer.main import get_command
 
-from guerdon import hookspecs, journal, plugs, registry
+from guerdon import hookspecs, journal, plugs, programs, registry
 from guerdon.cli.app import app
 from guerdon.columns import PRESETS, ROLLOUT_COLUMNS
 from guerdon.plugs import KINDS, Plug, Reward
@@ -117,9 +117,11 @@ def _indented_code(doc: str) -> list[str]:
 
 def _kinds() -> str:
     tree = ast.parse(inspect.getsource(plugs))
-    lines = ["# What a plugin can supply", "", "Generated from `guerdon.plugs` and `.journal` by `make docs`.", ""]
+    lines = ["# What a plugin can supply", ""]
+    lines += ["Generated from `guerdon.plugs`, `.programs` and `.journal` by `make docs`.", ""]
     lines += [inspect.cleandoc(ast.get_docstring(tree) or "").partition("\n\n")[2], ""]
-    for one in (*tree.body, *ast.parse(inspect.getsource(journal)).body):
+    rooms = [ast.parse(inspect.getsource(module)).body for module in (programs, journal)]
+    for one in (*tree.body, *(one for room in rooms for one in room)):
         if isinstance(one, ast.ClassDef):
             lines += [f"## `{one.name}`", "", ast.get_docstring(one) or "", "", *_members(one), ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 
+from bridge_bench import bridge_lines
 from code_bench import code_lines
 from demo_bench import demo_lines
 from grpo_accuracy_bench import accuracy_lines
@@ -31,6 +32,7 @@ def main() -> None:
         "language": lambda: language_lines(peers),
         "code": code_lines,
         "overhead": overhead_lines,
+        "bridge": bridge_lines,
         "grpo": lambda: [*step_lines(peers), *accuracy_lines(peers)],
         "recipes": demo_lines,
         "start": start_lines,

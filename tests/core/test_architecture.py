@@ -33,11 +33,17 @@ HEAVY = (
     "ray",
     "vllm",
     "openrlhf",
+    "trl",
+    "verl",
+    "openai",
+    "fastapi",
+    "uvicorn",
+    "httpx",
 )
 
 FLOORS = [
     ("errors", "jsonvalues"),
-    ("types", "passes"),
+    ("types", "passes", "programs", "groups"),
     ("plugs",),
     ("hookspecs", "wire", "checkpoints"),
     ("registry", "judging", "totals"),
@@ -45,8 +51,8 @@ FLOORS = [
     ("workers", "blame"),
     ("mixture", "advantage", "journal"),
     ("ledger", "rows", "columns", "parquet", "options", "consensus", "report", "evaluation"),
-    ("stages", "runfile"),
-    ("scoring", "testing", "training"),
+    ("stages", "runfile", "remote"),
+    ("scoring", "remote", "serving", "testing", "training", "scaling"),
     ("cli", "__main__"),
 ]
 """From the ground up. Imports at the head of a module go down, or stay on their floor; `TYPE_CHECKING` is exempt."""
@@ -90,8 +96,10 @@ def test_a_worker_needs_no_command_line() -> None:
 
 
 def test_plugins_use_only_the_public_api() -> None:
-    # The last three are for sources of tasks: how rows of files become tasks is one thing, here and there.
+    # `rows`, `columns` and `jsonvalues` are for sources of tasks: how rows of files become tasks is one thing, here and
+    # there. The others are for trainers that score elsewhere: what a run file says, and where its rewards are served.
     public = {"guerdon", "guerdon.testing", "guerdon.rows", "guerdon.columns", "guerdon.jsonvalues"}
+    public |= {"guerdon.runfile", "guerdon.remote", "guerdon.ledger"}
     for file in SOURCES:
         if CORE not in file.parents:
             modules = {name for node in ast.walk(ast.parse(file.read_text())) for name in _modules(node)}

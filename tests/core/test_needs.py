@@ -35,4 +35,5 @@ def test_a_mixture_of_it_does_not_open():
 def test_what_the_plugs_of_ours_need_is_installed_where_the_tests_run():
     needed = {module for entry in registry.load().plugs.values() for module in entry.plug.needs}
     assert {"mpmath", "lingua", "reasoning_gym", "datasets"} <= needed
-    assert all(find_spec(module) for module in needed)
+    # vLLM pins its own torch; `make test-openrlhf` has an environment with it.
+    assert all(find_spec(module) for module in needed - {"vllm"})

@@ -5,7 +5,22 @@ from typing import Annotated
 
 import typer
 
-from guerdon.cli import check, eval, explain, new, plot, plugins, recipe, sandbox, score, show, streams, train
+from guerdon.cli import (
+    check,
+    elsewhere,
+    eval,
+    explain,
+    new,
+    plot,
+    plugins,
+    recipe,
+    sandbox,
+    score,
+    serve,
+    show,
+    streams,
+    train,
+)
 from guerdon.errors import GuerdonError
 
 app = typer.Typer(
@@ -19,11 +34,12 @@ app.command("plugins")(plugins.plugins)
 app.command("show")(show.show)
 app.add_typer(new.app, name="new")
 app.command("check")(check.check)
-app.command("score")(score.score)
+app.command("score", cls=elsewhere.Command)(score.score)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("recipe")(recipe.recipe)
 app.command("eval")(eval.evaluate)
+app.command("serve")(serve.serve)
 app.command("plot")(plot.plot)
 app.add_typer(sandbox.app, name="sandbox")
 

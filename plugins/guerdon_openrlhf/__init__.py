@@ -1,0 +1,16 @@
+"""Training on a cluster: the real OpenRLHF (Ray, vLLM, DeepSpeed), fed by a run file."""
+
+from collections.abc import Callable
+
+from guerdon import Trainer, hookimpl
+from guerdon_openrlhf.grpo import OpenrlhfGrpo
+from guerdon_openrlhf.sft import OpenrlhfSft
+
+__all__ = ["OpenrlhfGrpo", "OpenrlhfSft"]
+
+
+@hookimpl
+def register_trainers(register: Callable[[type[Trainer]], None]) -> None:
+    """Offer `openrlhf` and `openrlhf-sft`."""
+    register(OpenrlhfGrpo)
+    register(OpenrlhfSft)

@@ -1,0 +1,97 @@
+"""The real OpenRLHF and vLLM on a CPU. Run by `make test-openrlhf`, in an environment of their own; nowhere else."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+VOCABULARY = (" so ", "所以", "\\boxed{", "}", "+", "=", "?", *"0123456789")
+"""What the embedded task `sums` is written with; the tags of R1's format are always there."""
+
+collect_ignore_glob = [] if all(map(find_spec, ("deepspeed", "openrlhf", "vllm"))) else ["test_*.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.openrlhf)
+
+
+@pytest.fixture(scope="session")
+def cpu_environment() -> Iterator[dict[str, str]]:
+    """The variables with which OpenRLHF, Ray, DeepSpeed and vLLM run on a CPU, as if there were one GPU."""
+    # A socket's path has at most 107 characters, and Ray's own part of it takes 62.
+    ray = tempfile.mkdtemp(prefix="g", dir="/tmp")
+    yield {
+        "PYTHONPATH": str(HERE / "shim"),
+        "OPENRLHF_CPU_SHIM": "1",
+        "OPENRLHF_CPU_GPUS": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # DeepSpeed calls `ninja`
+        "TORCH_EXTENSIONS_DIR": str(Path(sys.prefix) / "torch_extensions"),
+        "DS_ACCELERATOR": "cpu",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "RAY_TMPDIR": ray,
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TORCH_COMPILE_DISABLE": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    }
+    shutil.rmtree(ray, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_deepseek(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random DeepSeek-V3 that can write sums, of the smallest sizes that vLLM's CPU kernels take."""
+    from guerdon_local.deepseek_v3 import DeepseekV3
+
+    policy = DeepseekV3(vocabulary=VOCABULARY, kv_lora_rank=512, qk_rope_head_dim=64)
+    return policy.checkpoint(tmp_path_factory.mktemp("policy"))
+
+
+@pytest.fixture(scope="session")
+def tiny_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Qwen2 that can write sums. As with Qwen's own, no text begins with a token of its own."""
+    import torch
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+    from guerdon_local.tokenizer import EOS, PAD, build
+
+    directory = tmp_path_factory.mktemp("policy") / "qwen2"
+    backend = build(VOCABULARY).backend_tokenizer
+    backend.post_processor = TemplateProcessing(single="$A", special_tokens=[])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token=PAD,
+        eos_token=EOS,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=32,  # one of those that vLLM's CPU kernels take
+        max_position_embeddings=512,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        tie_word_embeddings=False,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        Qwen2ForCausalLM(config).bfloat16().save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
