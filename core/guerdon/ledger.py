@@ -34,7 +34,7 @@ class Ledger:
     def write_rows(self, step: int, rows: Sequence[Mapping[str, Any]]) -> Path:
         """`write`, of rows that are plain data already."""
         path = self.directory / f"step-{step:05d}.{self.writer}.{next(self.parts)}.parquet"
-        write_parquet(path, [{"step": step, **one} for one in rows])
+        write_parquet(path, [{**one, "step": step} for one in rows])
         return path
 
     def read(self, paths: Iterable[Path] | None = None) -> Iterator[dict[str, Any]]:

@@ -29,8 +29,7 @@ def answers_of(text: str) -> tuple[list[Answer], int | None]:
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
-        start = " ".join(text.split())[:60]
-        raise Malformed(f"is no JSON: {start!r}" if start else "is empty") from None
+        raise Malformed(f"is no JSON: {text[:4096]}" if text.strip() else "is empty") from None
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices:
         raise Malformed("has no `choices`")

@@ -19,6 +19,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the first repetition; it doubles each time, up to the longest."""
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds. A server that asks for a longer pause is not waited for."""
+LONGEST_SHOWN = 300
+"""Characters of a server's that an error repeats."""
 BAD_REQUEST = (400, 413, 422)
 """What a server says of one request, where the next one may be all right."""
 
@@ -111,15 +113,15 @@ class Endpoint:
         times = f", {repeated + 1} times" if repeated else ""
         if isinstance(error, Malformed):
             way_out = "see whether `base_url` is that of an OpenAI-compatible API, which often ends in /v1"
-            return Refused(self._clean(f"the answer of {here} {error}{times}"), way_out)
+            return Refused(f"the answer of {here} {self._shown(str(error))}{times}", way_out)
         if isinstance(error, APITimeoutError):
             return Refused(f"{here} gives no answer in time{times}", "raise `timeout`, or lower `concurrency`")
         if isinstance(error, APIConnectionError):
-            why = f": {error.__cause__}" if error.__cause__ is not None and str(error.__cause__) else ""
+            why = f": {self._shown(str(error.__cause__))}" if str(error.__cause__ or "") else ""
             way_out = "see whether it is running, and whether `base_url` is right"
-            return Refused(self._clean(f"{here} cannot be reached{why}{times}"), way_out)
+            return Refused(f"{here} cannot be reached{why}{times}", way_out)
         status = error.status_code if isinstance(error, APIStatusError) else 0
-        said = self._clean(f"({status}: {_message(error)})")
+        said = f"({status}: {self._shown(_message(error))})"
         if status in (401, 403):
             is_set = "see whether that is the right one" if self.key else "it is not set"
             way_out = f"the key is taken from the environment variable {self.key_variable}; {is_set}"
@@ -136,9 +138,10 @@ class Endpoint:
             return Refused(f"{here} refuses the request {said}", way_out, only_this=True)
         return Refused(f"{here} fails{times} {said}", "look at its log, and try again")
 
-    def _clean(self, text: str) -> str:
-        """Without the key, which a server may repeat."""
-        return text.replace(self.key, "…") if self.key else text
+    def _shown(self, text: str) -> str:
+        """The beginning of what somebody else wrote, in one line and without the key, which a server may repeat."""
+        line = " ".join((text.replace(self.key, "…") if self.key else text).split())
+        return line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "…"
 
 
 def _passing(error: Any) -> bool:
@@ -154,8 +157,7 @@ def _no_money(error: Any) -> bool:
 def _message(error: Any) -> str:
     body = error.body
     said = body.get("message") if isinstance(body, dict) else None
-    text = " ".join(str(said or error.message).split())
-    return text if len(text) <= 300 else text[:300] + "…"
+    return str(said or error.message)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -17,6 +17,7 @@ from language_bench import language_lines
 from math_bench import math_lines
 from overhead_bench import overhead_lines
 from report import table
+from serve_bench import serve_lines
 from start_bench import start_lines
 
 
@@ -32,6 +33,7 @@ def main() -> None:
         "language": lambda: language_lines(peers),
         "code": code_lines,
         "overhead": overhead_lines,
+        "serve": serve_lines,
         "bridge": bridge_lines,
         "grpo": lambda: [*step_lines(peers), *accuracy_lines(peers)],
         "recipes": demo_lines,

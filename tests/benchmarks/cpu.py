@@ -11,16 +11,17 @@ def tree_cpu_seconds() -> float:
     """User and system time of this process, its living descendants, and the dead ones that were waited for."""
     own = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     waited = sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
-    return own + waited + sum(_living(child) for child in children(os.getpid()))
+    return own + waited + sum(process_cpu_seconds(child) for child in children(os.getpid()))
 
 
-def _living(pid: int) -> float:
+def process_cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its descendants, those that were waited for included."""
     try:
         # The name may hold spaces and parentheses; the times come after the last one (proc(5): fields 14 to 17).
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    return sum(map(int, fields[11:15])) / TICK + sum(_living(child) for child in children(pid))
+    return sum(map(int, fields[11:15])) / TICK + sum(process_cpu_seconds(child) for child in children(pid))
 
 
 def children(pid: int) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-VOCABULARY = (" so ", "所以", "\\boxed{", "}", "+", "=", "?", *"0123456789")
+VOCABULARY = (" so ", "所以", "\\boxed{", "}", "+", "=", "?", *map(str, range(37)))
 """What the embedded task `sums` is written with; the tags of R1's format are always there."""
 
 collect_ignore_glob = [] if all(map(find_spec, ("deepspeed", "openrlhf", "vllm"))) else ["test_*.py"]

@@ -86,7 +86,7 @@ def test_the_policy_is_really_trained(trained):
     run, _ = trained
     steps = [line for line in metrics_of(run, "rl") if "loss" in line]
     assert all(line["grad_norm"] > 0 for line in steps)
-    assert all(line["kl"] > 0 for line in steps[1:])
+    assert all(line["kl"] > 0 for line in steps[2:])  # the first update has a learning rate of 0
     last = [saved for saved in Checkpoints(run / "checkpoints").found() if saved.last]
     before, after = last[-2].path, last[-1].path
     old, new = (safetensors.torch.load_file(path / "model.safetensors") for path in (before, after))

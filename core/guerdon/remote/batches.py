@@ -63,6 +63,8 @@ class Batch:
     pieces: list[Piece] = field(default_factory=list)
     count: int = 0
     size: int = 0
+    losses: int = 0
+    """How often it did not arrive."""
 
     def add(self, piece: Piece) -> None:
         """Take it along."""
@@ -70,11 +72,9 @@ class Batch:
         self.count += len(piece.rows)
         self.size += piece.bytes
 
-    def fits(self, piece: Piece) -> bool:
-        """Whether there is room for it, too."""
-        return not self.pieces or (
-            self.count + len(piece.rows) <= MOST_ROLLOUTS and self.size + piece.bytes <= MOST_BYTES
-        )
+    def fits(self, piece: Piece, most: int) -> bool:
+        """Whether there is room for it, too, where `most` rollouts travel together."""
+        return not self.pieces or (self.count + len(piece.rows) <= most and self.size + piece.bytes <= MOST_BYTES)
 
     def body(self) -> bytes:
         """The request."""

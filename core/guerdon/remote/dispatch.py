@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guerdon.errors import GuerdonError
-from guerdon.remote.batches import Batch, Piece, Submission
+from guerdon.remote.batches import MOST_ROLLOUTS, Batch, Piece, Submission
 from guerdon.remote.endpoint import Endpoint, Full, Lost, Refused, Unusable
 from guerdon.remote.fingerprint import difference
 from guerdon.totals import TermScore, Total
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GATHERING_SECONDS = 0.002
 """How long a rollout waits for company on its way: a request for each would cost more than the judging of many."""
+MOST_LOSSES = 10
+"""How often a server may be lost that has the same rollouts, before they are held to be the reason."""
 TICK_SECONDS = 0.5
 """How often it is asked whether any server is there."""
 
@@ -32,6 +34,7 @@ class Dispatcher:
         self.endpoints = [Endpoint(url, client, expect, self.pump) for url in urls]
         self.names: list[str] = []
         self.needs_groups = False
+        self.most = MOST_ROLLOUTS
         self.submissions: set[Submission] = set()
         self.posted: list[tuple[Submission, Sequence[Piece]]] = []
         self.lock = threading.Lock()
@@ -61,10 +64,10 @@ class Dispatcher:
         self.names, self.needs_groups = [term["name"] for term in facts["terms"]], facts["needs_groups"]
         for one in there[1:]:
             if one.facts["fingerprint"] != facts["fingerprint"]:
-                what = (
-                    f"{one.url} and {there[0].url} serve other rewards: {difference(one.facts, facts['fingerprint'])}"
-                )
-                raise GuerdonError("reward servers", f"{what} differs", "give all of them one run file")
+                what = f"{one.url} and {there[0].url} serve other rewards: "
+                what += difference(one.facts, facts["fingerprint"])
+                raise GuerdonError("reward servers", what, "give all of them one run file")
+        self.most = min(MOST_ROLLOUTS, *(one.size for one in there))
         for one, lost in answers:
             one.expect = facts["fingerprint"]
             if lost is None:
@@ -102,7 +105,7 @@ class Dispatcher:
             self.submissions.add(submission)
             submission.future.add_done_callback(partial(_forget, self.submissions, submission))
             for piece in pieces:
-                if not batch.fits(piece):
+                if not batch.fits(piece, self.most):
                     self.waiting.append(batch)
                     batch = Batch()
                 batch.add(piece)
@@ -113,7 +116,9 @@ class Dispatcher:
     def pump(self) -> None:
         """Send what waits, as far as there are servers with room."""
         while self.waiting and (endpoint := self._best(self.waiting[0].count)):
-            self._start(self._send(endpoint, self.waiting.popleft()))
+            batch = self.waiting.popleft()
+            endpoint.in_flight += batch.count
+            self._start(self._send(endpoint, batch))
 
     def _best(self, count: int) -> Endpoint | None:
         now = time.monotonic()
@@ -122,7 +127,6 @@ class Dispatcher:
         return min(with_room, key=lambda one: one.in_flight / one.size, default=None)
 
     async def _send(self, endpoint: Endpoint, batch: Batch) -> None:
-        endpoint.in_flight += batch.count
         try:
             batch.settle(await endpoint.score(batch.body()))
         except Full as full:
@@ -131,7 +135,11 @@ class Dispatcher:
             self.waiting.appendleft(batch)
         except (Lost, Unusable) as why:
             endpoint.lose(why)
-            self.waiting.appendleft(batch)
+            batch.losses += 1
+            if batch.losses < MOST_LOSSES:
+                self.waiting.appendleft(batch)
+            else:
+                self._give_up(batch, f"lost {MOST_LOSSES} times on the way to a reward server: {why}")
         except Refused as refused:
             if len(batch.pieces) == 1:
                 batch.fail(refused.error)
@@ -152,23 +160,21 @@ class Dispatcher:
                 self.alone_since = None
                 continue
             self.alone_since = self.alone_since or now
+            too_long = now - self.alone_since >= self.patience
             unusable = [one.why.error for one in self.endpoints if isinstance(one.why, Unusable)]
-            if len(unusable) == len(self.endpoints) or (unusable and now - self.alone_since >= self.patience):
-                for batch in self._all_waiting():
-                    batch.fail(unusable[0])
-            elif now - self.alone_since >= self.patience:
-                for batch in self._all_waiting():
-                    batch.give([self._unavailable()] * batch.count)
+            if too_long or len(unusable) == len(self.endpoints):
+                why = "; ".join(f"{one.url} {one.why}" for one in self.endpoints)
+                batches, self.waiting = self.waiting, deque()
+                for batch in batches:
+                    if unusable:
+                        batch.fail(unusable[0])
+                    else:
+                        self._give_up(batch, f"no reward server has been there for {self.patience:g} s: {why}")
 
-    def _all_waiting(self) -> list[Batch]:
-        batches, self.waiting = list(self.waiting), deque()
-        return batches
-
-    def _unavailable(self) -> Total:
-        why = "; ".join(f"{one.url} {one.why}" for one in self.endpoints)
-        reason = f"no reward server has been there for {self.patience:g} s: {why}"
+    def _give_up(self, batch: Batch, reason: str) -> None:
         score = Score(None, reason, Outcome.UNAVAILABLE)
-        return Total(None, Outcome.UNAVAILABLE, reason, {name: TermScore(score) for name in self.names})
+        total = Total(None, Outcome.UNAVAILABLE, reason, {name: TermScore(score) for name in self.names})
+        batch.give([total] * batch.count)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

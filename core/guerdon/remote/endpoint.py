@@ -98,10 +98,13 @@ class Endpoint:
         """Look after it, for ever: find out that it went silent with work, and when it is there again."""
         pause, missed = FIRST_PAUSE, 0
         while True:
-            await asyncio.sleep(HEALTH_SECONDS if self.alive else pause)
+            if self.alive:
+                await asyncio.wait([self._gone], timeout=HEALTH_SECONDS)
+            else:
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
             if self.alive and not self.in_flight:
                 continue
-            pause = min(LONGEST_PAUSE, 2 * pause)
             try:
                 await self.greet()
             except (Lost, Unusable) as error:
@@ -184,4 +187,4 @@ class Endpoint:
         return self._unusable(what, f"set {TOKEN_VARIABLE} here to what it is there")
 
     def _another(self, what: str) -> Unusable:
-        return self._unusable(f"serves other rewards than are meant here: {what} differs", "give both one run file")
+        return self._unusable(f"serves other rewards than are meant here: {what}", "give both one run file")

@@ -35,16 +35,16 @@ def fingerprint(terms: Sequence[Term]) -> str:
 
 
 def difference(served: Mapping[str, Any], expected: str) -> str:
-    """How the mixture that a server says it has (what `/health` answers) differs from the expected one."""
+    """How the mixture of a server, as its `/health` has it, differs from the one with the expected fingerprint."""
     theirs, ours = str(served["fingerprint"]).split("."), expected.split(".")
     names = [str(term["name"]) for term in served["terms"]]
     others = [f"'{name}'" for name, part in zip(names, theirs, strict=False) if part not in ours]
     if others:
-        noun = "the reward" if len(others) == 1 else "the rewards"
-        return f"{noun} {', '.join(others)} (name, options, weight, gate or domains)"
+        subject = f"the reward {others[0]} differs" if len(others) == 1 else f"the rewards {', '.join(others)} differ"
+        return f"{subject} in name, options, weight, gate or domains"
     if len(ours) != len(theirs):
-        return f"{len(theirs)} of the {len(ours)} rewards: it has {', '.join(names)}"
-    return "the order of the rewards"
+        return f"it has {', '.join(names)}, and {len(ours)} rewards are meant"
+    return "the order of the rewards differs"
 
 
 def _digest(term: Mapping[str, Any]) -> str:

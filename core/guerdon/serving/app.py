@@ -113,7 +113,6 @@ def _answering(
         except Refusal as error:
             refusal = error
         except RewardBroken as error:
-            log.error("%s", error)
             refusal = Refusal(500, [error])
         except GuerdonError as error:
             # Only the end of the mixture raises others.

@@ -1,6 +1,7 @@
 """The judging behind the requests: a bounded number of rollouts at a time, counted, and finished before the end."""
 
 import asyncio
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from guerdon.mixture import Mixture
 from guerdon.serving.refusals import Draining, Full, Refusal
 from guerdon.totals import Total
 from guerdon.types import Rollout
+
+log = logging.getLogger("guerdon")
 
 RATE_OVER = 64
 """Judged requests that the pace is reckoned from."""
@@ -47,6 +50,8 @@ class Service:
         try:
             totals = await asyncio.wrap_future(self.mixture.submit(rollouts, groups))
         except RewardBroken as error:
+            if self.broken is None:
+                log.error("%s", error)
             self.broken = error
             raise
         finally:

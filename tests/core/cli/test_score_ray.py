@@ -20,6 +20,7 @@ import pytest
 from guerdon.scoring import CHUNK_ROLLOUTS
 
 from .conftest import Place, distribution
+from .test_resume import processes_in
 
 CORPUS = Path(__file__).parents[2] / "corpora" / "outputs" / "math_groups.jsonl.gz"
 ROWS = 1300
@@ -59,7 +60,9 @@ def ended(process: "subprocess.Popen[str]", within: float = 300) -> "subprocess.
 
 
 def on_ray(place: Place, *arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return ended(place.start(*arguments, "--ray", **environment))
+    process = ended(place.start(*arguments, "--ray", **environment))
+    until(lambda: not [pid for pid in processes_in(place.directory) if scores(int(pid))], 60)
+    return process
 
 
 def complaint(process: "subprocess.CompletedProcess[str]") -> str:
@@ -99,6 +102,11 @@ def command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+def scores(pid: int) -> bool:
+    """Whether it runs, and is none of Ray's own agents, which take a minute to notice that they are alone."""
+    return command(pid) != "" and "Agent" not in command(pid)
 
 
 class Cluster:
@@ -183,8 +191,7 @@ def test_a_driver_that_was_killed_leaves_what_is_scored_and_nothing_that_runs(at
     process.communicate(timeout=30)
     kept = lines_of(at / "scored.jsonl")
     assert CHUNK_ROLLOUTS <= kept < ROWS
-    # Ray's own agents take a minute to notice; all that scores is gone at once.
-    until(lambda: not [pid for pid in started if command(pid) and "Agent" not in command(pid)], 30)
+    until(lambda: not any(map(scores, started)), 60)
     resumed = ended(at.start(*SCORE, "--resume", again))
     assert resumed.returncode == 0, resumed.stderr
     assert re.search(rf"[\d,]+ of {ROWS:,} rollouts are scored already", resumed.stderr)
@@ -200,7 +207,7 @@ def test_ctrl_c_says_how_to_go_on_and_ends_what_was_started(at):
     assert stopped.returncode == 130, stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert f"guerdon {' '.join(SCORE)} --ray --workers 4 --resume" in stopped.stderr
-    until(lambda: not [pid for pid in started if command(pid)], 30)
+    until(lambda: not any(map(scores, started)), 60)
     assert at.guerdon(*SCORE, "--resume").returncode == 0
     assert [row["score"] for row in at.rows("scored.jsonl")] == [n % 11 for n in range(ROWS)]
 

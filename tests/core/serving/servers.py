@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,16 @@ class Served:
     def health(self) -> dict[str, Any]:
         return self.ask("/health")[1]
 
-    def until(self, what: str, wanted: object) -> None:
-        """Wait until its queue is as it should be."""
+    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until its health is as it should be."""
         deadline = time.monotonic() + 60
-        while self.health()["queue"][what] != wanted:
-            assert time.monotonic() < deadline, self.health()
+        while not wanted(health := self.health()):
+            assert time.monotonic() < deadline, health
             time.sleep(0.02)
+
+    def until_inside(self, count: int) -> None:
+        """Wait until it has so many rollouts."""
+        self.until(lambda health: health["queue"]["inside"] == count)
 
     def end(self) -> int:
         """SIGTERM, and the exit code."""
@@ -78,8 +82,11 @@ class Served:
         self.process.wait(60)
 
     def workers(self) -> list[int]:
-        """The worker processes below it."""
-        return [pid for launcher in _children(self.process.pid) for pid in _children(launcher)]
+        """The worker processes below it, which a process of their own launches."""
+        return [pid for launcher in self.launchers() for pid in _children(launcher)]
+
+    def launchers(self) -> list[int]:
+        return _children(self.process.pid)
 
 
 def _children(pid: int) -> list[int]:

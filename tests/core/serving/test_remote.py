@@ -84,7 +84,10 @@ def test_a_token_is_needed_and_enough(serve, monkeypatch, caplog):
         (MATH + '\n[rewards.format]\nuse = "think-tags"\nanswer_tags = false', "the reward 'format'"),
         (MATH, "the reward 'format'"),
         ('[rewards.format]\nuse = "think-tags"\n' + MATH, "the order of the rewards"),
-        (MATH + '\n[rewards.format]\nuse = "think-tags"\n[rewards.more]\nuse = "repetition"', "2 of the 3 rewards"),
+        (
+            MATH + '\n[rewards.format]\nuse = "think-tags"\n[rewards.more]\nuse = "repetition"',
+            "it has math, format, and 3 rewards are meant",
+        ),
     ],
 )
 def test_other_rewards_than_are_meant_are_named(two_rewards, ours, words):
@@ -110,8 +113,9 @@ def test_a_fingerprint_is_the_same_however_the_terms_were_written():
 
 def test_servers_that_differ_from_each_other_are_refused(serve):
     with serve(LENGTH) as one, serve(LENGTH + "\nweight = 2") as other:
+        mixture = RemoteMixture([one.url, other.url])
         with pytest.raises(GuerdonError, match="serve other rewards: the reward 'length'"):
-            RemoteMixture([one.url, other.url]).open()
+            mixture.open()
 
 
 def test_something_else_at_the_address_is_no_reward_server(tmp_path):
@@ -126,11 +130,11 @@ def test_something_else_at_the_address_is_no_reward_server(tmp_path):
 
 def test_a_killed_servers_work_is_done_by_another(serve):
     with serve(WAIT) as one, serve(WAIT) as other, RemoteMixture([one.url, other.url]) as mixture:
-        futures = [mixture.submit(rollouts("1", "0.5")) for _ in range(4) if not time.sleep(0.02)]
-        while not (one.health()["queue"]["inside"] and other.health()["queue"]["inside"]):
-            time.sleep(0.01)
+        futures = [mixture.submit(rollouts("4", "0.5")) for _ in range(4) if not time.sleep(0.02)]
+        for server in (one, other):
+            server.until(lambda health: health["queue"]["inside"] > 0)
         one.kill()
-        assert [values(future.result(30)) for future in futures] == [[1.0, 0.5]] * 4
+        assert [values(future.result(60)) for future in futures] == [[4.0, 0.5]] * 4
 
 
 def test_a_server_that_comes_back_is_used_again(serve, caplog):
@@ -165,24 +169,24 @@ def test_a_server_that_comes_back_with_other_rewards_scores_nothing(serve):
 
 def test_a_server_that_ends_finishes_what_it_has_and_gets_nothing_more(serve):
     with serve(WAIT) as one, serve(WAIT) as other, RemoteMixture([one.url, other.url]) as mixture:
-        first = [mixture.submit(rollouts("1.5")) for _ in range(4) if not time.sleep(0.02)]
-        while not (one.health()["queue"]["inside"] and other.health()["queue"]["inside"]):
-            time.sleep(0.01)
+        first = [mixture.submit(rollouts("5")) for _ in range(4) if not time.sleep(0.02)]
+        for server in (one, other):
+            server.until(lambda health: health["queue"]["inside"] > 0)
         one.process.terminate()
-        while not one.health()["draining"]:
-            time.sleep(0.01)
+        one.until(lambda health: health["draining"])
         more = [mixture.submit(rollouts("0.1")) for _ in range(10) if not time.sleep(0.02)]
-        assert [values(future.result(30)) for future in more] == [[0.1]] * 10
-        assert [values(future.result(30)) for future in first] == [[1.5]] * 4
+        assert [values(future.result(60)) for future in more] == [[0.1]] * 10
+        assert [values(future.result(60)) for future in first] == [[5.0]] * 4
         assert one.process.wait(60) == 0
         # What it had was not judged a second time.
         assert other.health()["scored"] + 2 == 14
 
 
 def test_when_nobody_was_there_for_long_enough_rollouts_have_no_score(serve):
-    with serve(MATH + '\n[rewards.format]\nuse = "think-tags"') as server, RemoteMixture(
-        [server.url], patience=1.5
-    ) as mixture:
+    with (
+        serve(MATH + '\n[rewards.format]\nuse = "think-tags"') as server,
+        RemoteMixture([server.url], patience=1.5) as mixture,
+    ):
         mixture.submit(rollouts("x")).result()
         server.kill()
         begun = time.monotonic()
@@ -208,11 +212,11 @@ def test_a_silent_server_is_found_out(serve, monkeypatch):
 
     monkeypatch.setattr("guerdon.remote.endpoint.HEALTH_SECONDS", 0.5)
     with serve(WAIT) as one, serve(WAIT) as other, RemoteMixture([one.url, other.url]) as mixture:
-        futures = [mixture.submit(rollouts("1")) for _ in range(4) if not time.sleep(0.02)]
-        while not (one.health()["queue"]["inside"] and other.health()["queue"]["inside"]):
-            time.sleep(0.01)
+        futures = [mixture.submit(rollouts("4")) for _ in range(4) if not time.sleep(0.02)]
+        for server in (one, other):
+            server.until(lambda health: health["queue"]["inside"] > 0)
         one.process.send_signal(signal.SIGSTOP)
-        assert [values(future.result(30)) for future in futures] == [[1.0]] * 4
+        assert [values(future.result(60)) for future in futures] == [[4.0]] * 4
 
 
 def test_a_slow_judging_is_waited_for(serve, monkeypatch):
@@ -257,8 +261,9 @@ def test_what_no_json_can_hold_is_said_at_once(two_rewards):
 
 def test_a_broken_reward_is_raised_here(serve):
     with serve('[rewards.broken]\nuse = "broken"') as server, RemoteMixture([server.url]) as mixture:
+        future = mixture.submit(rollouts(*map(str, range(30))))
         with pytest.raises(RewardBroken, match="no such thing as a score"):
-            mixture.submit(rollouts(*map(str, range(30)))).result(60)
+            future.result(60)
 
 
 def test_what_is_submitted_at_once_travels_together(two_rewards):
@@ -307,7 +312,7 @@ def test_closing_gives_up_what_is_judged(serve):
     with serve(WAIT) as server:
         mixture = RemoteMixture([server.url]).open()
         future = mixture.submit(rollouts("100"))
-        server.until("inside", 1)
+        server.until_inside(1)
         late = mixture.submit(rollouts("100"))
         mixture.close()
         for one in (future, late):

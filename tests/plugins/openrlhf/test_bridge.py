@@ -9,6 +9,7 @@ import pytest
 
 from guerdon import Rollout, registry, runfile
 from guerdon.columns import task_of
+from guerdon.ledger import Ledger
 from guerdon.plugs import GroupReward, Verifier
 from guerdon_openrlhf import parts
 from guerdon_openrlhf.places import Places
@@ -261,8 +262,11 @@ def test_what_the_engine_raises_is_openrlhfs_to_handle_and_nobody_waits_for_it(b
 def test_rollouts_are_on_disk_before_openrlhf_has_them_all(bridge, engine, model):
     made = bridge()
     asked(made, engine(tokenizer_of(model), ["1", "2", "3", "4"]), made.lines[0])
-    assert len(parts.gather(made.places.scored)) == 4
+    kept = parts.gather(made.places.scored)
+    assert len(kept) == 4
     assert parts.gather(made.places.scored) == []
+    Ledger(made.places.directory).write_rows(7, kept)
+    assert [row["step"] for row in Ledger(made.places.directory).read()] == [7] * 4
 
 
 def test_a_full_disk_stops_the_run_by_a_file(bridge, engine, model, monkeypatch):
