@@ -79,6 +79,7 @@ OPENRLHF = tests/openrlhf
 	@$(@D)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@$(@D)/bin/python $(PIP) --no-deps --requirement $(OPENRLHF)/no-deps.txt
 	@$(@D)/bin/python $(PIP) --no-deps --editable .
+	@rm -rf $(@D)/torch_extensions  # a compilation that was cut off has left a lock, and the next would wait for it
 	@PATH=$(abspath $(@D))/bin:$$PATH TORCH_EXTENSIONS_DIR=$(abspath $(@D))/torch_extensions DS_ACCELERATOR=cpu \
 	  $(@D)/bin/python $(OPENRLHF)/compile_operators.py >$(@D)/compiled.log 2>&1 || { cat $(@D)/compiled.log >&2; exit 1; }
 	@touch $@

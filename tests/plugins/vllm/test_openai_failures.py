@@ -51,17 +51,23 @@ FOR_NOW: dict[str, Behaviour] = {
     "an empty answer": writes(""),
     "a JSON that is cut": writes('{"choices": [{"index": 0, '),
     "a JSON without end": writes("[" * 100_000),
-    "late": slow(0.6),
 }
 
 
 @pytest.mark.parametrize("behaviour", FOR_NOW.values(), ids=FOR_NOW)
 def test_what_fails_for_now_is_asked_again(server: ChatServer, behaviour: Behaviour) -> None:
     server.first(5, behaviour)
-    groups = sample(server, timeout=0.3)
+    groups = sample(server)
     assert len(server.asked) == len(TASKS) + 5
     right = {asked.prompt: says(asked.body) for asked in server.asked}
     assert {rollout.task.prompt: rollout.completion for (rollout,) in groups} == right
+
+
+def test_what_comes_too_late_is_asked_again(server: ChatServer) -> None:
+    server.first(1, slow(20))
+    ((rollout,),) = sample(server, TASKS[:1], timeout=2.0)
+    assert rollout.completion == says(server.asked[-1].body)
+    assert len(server.asked) > 1
 
 
 @pytest.mark.parametrize(
@@ -71,14 +77,18 @@ def test_what_fails_for_now_is_asked_again(server: ChatServer, behaviour: Behavi
         (fails(503, "overloaded"), "fails, 3 times (503: overloaded)"),
         (writes("<html>hello"), "is no JSON: <html>hello, 3 times; see whether `base_url`"),
         (cut, "cannot be reached"),
-        (slow(0.5), "gives no answer in time, 3 times; raise `timeout`"),
     ],
 )
 def test_what_fails_for_good_names_the_task(server: ChatServer, behaviour: Behaviour, said: str) -> None:
     server.behave = lambda *_: behaviour
-    text = complaint(server, timeout=0.2)
+    text = complaint(server)
     assert said in text
     assert server.url in text
+
+
+def test_what_always_comes_too_late_names_the_task(server: ChatServer) -> None:
+    server.behave = lambda *_: slow(3)
+    assert "gives no answer in time, 3 times; raise `timeout`" in complaint(server, timeout=0.2)
 
 
 def test_an_endpoint_that_is_not_there() -> None:
