@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -170,11 +171,22 @@ def test_what_mla_on_a_cpu_cannot_do_is_one_clear_error(tmp_path: Path) -> None:
     path = DeepseekV3().checkpoint(tmp_path)
     with pytest.raises(GuerdonError) as caught:
         sample(VllmSampler(**OPTIONS), path)  # type: ignore[arg-type]
-    text = str(caught.value)
-    assert text.startswith(f"{path}: vLLM cannot run this checkpoint: ")
-    assert "head_size" in text
-    assert len(text) < 1000
-    assert "\n" not in text
+    assert caught.value.where == str(path)
+    assert caught.value.what == "vLLM failed while sampling: Head dimension 48 is not supported by MLA."
+    Path(caught.value.way_out.rpartition(" ")[2]).unlink()
+
+
+def test_what_vllm_does_not_know_is_one_clear_error(tiny_qwen: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    shutil.copytree(tiny_qwen, path)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**config, "architectures": ["AbacusForCausalLM"]}))
+    with pytest.raises(GuerdonError) as caught:
+        sample(VllmSampler(**OPTIONS), path)  # type: ignore[arg-type]
+    assert caught.value.what.startswith("vLLM cannot run this checkpoint: ")
+    assert "AbacusForCausalLM" in caught.value.what
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 1000
     Path(caught.value.way_out.rpartition(" ")[2]).unlink()
 
 
