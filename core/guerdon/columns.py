@@ -27,7 +27,9 @@ ROLLOUT_COLUMNS = {
     **TASK_COLUMNS,
     "completion": "what the model wrote, text; required",
     "truncated": "true or false (or 1, 0): the sampler stopped it at the length limit",
+    "prompt_ids": "token ids of the prompt, a list of whole numbers, where the sampler knew them",
     "completion_ids": "token ids of the completion, a list of whole numbers, for rewards that count tokens",
+    "logprobs": "of each token of the completion, natural logarithms, where the sampler knew them",
     "prefill": "what the template had already written at the head of the completion, such as <think>",
 }
 """The columns that a row may have, and what they hold. Empty text in an optional one is the same as none."""
@@ -87,7 +89,9 @@ def rollout_of(row: Mapping[str, Any], where: str, mapping: Columns = NONE) -> t
         columns.completion(),
         truncated=columns.truncated(),
         prefill=columns.text("prefill") or "",
-        completion_ids=columns.token_ids("completion_ids"),
+        prompt_ids=columns.numbers("prompt_ids", "a list of whole numbers", (int,)),
+        completion_ids=columns.numbers("completion_ids", "a list of whole numbers", (int,)),
+        logprobs=columns.numbers("logprobs", "a list of numbers", (int, float)),
     )
     return rollout, columns.name("group")
 
@@ -174,17 +178,17 @@ class _Row:
             raise self.wrong(name, value, "text or a whole number")
         return None if value in (None, "") else str(value)
 
-    def token_ids(self, name: str) -> list[int] | None:
+    def numbers(self, name: str, expected: str, types: tuple[type, ...]) -> list[Any] | None:
         value = self.value(name)
         if isinstance(value, str) and value.strip():
             try:
                 value = parse(value)
             except ValueError:
-                raise self.wrong(name, value, "a list of whole numbers") from None
+                raise self.wrong(name, value, expected) from None
         if value in (None, ""):
             return None
-        if not isinstance(value, list) or not all(type(one) is int for one in value):
-            raise self.wrong(name, value, "a list of whole numbers")
+        if not isinstance(value, list) or not all(type(one) in types for one in value):
+            raise self.wrong(name, value, expected)
         return value
 
     def truncated(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from guerdon import Rollout, Total
 from guerdon.ledger import Ledger
-from guerdon_trl.opened import opened
+from guerdon.resident import resident
 from guerdon_trl.rows import groups_of, rollouts_of
 from guerdon_trl.settings import Settings
 
@@ -41,7 +41,7 @@ class Judge:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.mixture = opened(settings.run_file, settings.overrides, settings.stage, settings.workers)
+        self.mixture = resident(settings.run_file, settings.overrides, settings.stage, settings.workers)
         self._batches: deque[Batch] = deque(maxlen=LATEST)
         self._lock = threading.Lock()
 

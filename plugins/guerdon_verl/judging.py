@@ -8,7 +8,7 @@ from typing import Any
 from guerdon import OptionError, Rollout, Total
 from guerdon.columns import rollout_of
 from guerdon.jsonvalues import plain
-from guerdon_verl.opened import opened
+from guerdon.resident import resident
 from guerdon_verl.settings import WHERE, Settings
 
 _log = logging.getLogger("guerdon_verl")
@@ -19,7 +19,7 @@ class Judge:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.mixture = opened(settings.run_file, settings.overrides, settings.stage, settings.workers)
+        self.mixture = resident(settings.run_file, settings.overrides, settings.stage, settings.workers)
         self.unscored = 0
         if self.mixture.needs_groups:
             raise OptionError(

@@ -39,7 +39,7 @@ class VllmSampler(Sampler):
     """Start sooner and sample slower: nothing is compiled, and no CUDA graphs are made."""
 
     _engine: tuple[tuple[Path, int], Engine] | None = PrivateAttr(None)
-    _turn: asyncio.Lock = PrivateAttr(default_factory=asyncio.Lock)
+    _turn: asyncio.Lock | None = PrivateAttr(None)
 
     async def close(self) -> None:
         """End vLLM."""
@@ -59,6 +59,7 @@ class VllmSampler(Sampler):
         if isinstance(model, LiveModel):
             what = "samples from a checkpoint directory, and was given a model in memory"
             raise GuerdonError("sampler 'vllm'", what, 'use the sampler "local" with this trainer')
+        self._turn = self._turn or asyncio.Lock()
         async with self._turn:
             engine = self._running(model)  # while it starts, prompts are read
             tokenizer = await asyncio.to_thread(tokenizer_of, model)

@@ -15,6 +15,7 @@ ROOTS = [ROOT / "core", ROOT / "plugins", ROOT / "sandboxes"]
 SOURCES = sorted(file for root in ROOTS for file in root.rglob("*.py") if "template" not in file.parts)
 PACKAGES = sorted(directory for root in ROOTS if root.is_dir() for directory in root.iterdir() if directory.is_dir())
 HEAVY = (
+    "aiohttp",
     "sympy",
     "torch",
     "transformers",
@@ -52,7 +53,7 @@ FLOORS = [
     ("mixture", "advantage", "journal"),
     ("ledger", "rows", "columns", "parquet", "options", "consensus", "report", "evaluation"),
     ("stages", "runfile", "remote"),
-    ("scoring", "remote", "serving", "testing", "training", "scaling"),
+    ("scoring", "remote", "resident", "serving", "testing", "training", "scaling"),
     ("cli", "__main__"),
 ]
 """From the ground up. Imports at the head of a module go down, or stay on their floor; `TYPE_CHECKING` is exempt."""
@@ -99,7 +100,7 @@ def test_plugins_use_only_the_public_api() -> None:
     # `rows`, `columns` and `jsonvalues` are for sources of tasks: how rows of files become tasks is one thing, here and
     # there. The others are for trainers that score elsewhere: what a run file says, and where its rewards are served.
     public = {"guerdon", "guerdon.testing", "guerdon.rows", "guerdon.columns", "guerdon.jsonvalues"}
-    public |= {"guerdon.runfile", "guerdon.remote", "guerdon.ledger"}
+    public |= {"guerdon.runfile", "guerdon.remote", "guerdon.resident", "guerdon.ledger"}
     for file in SOURCES:
         if CORE not in file.parents:
             modules = {name for node in ast.walk(ast.parse(file.read_text())) for name in _modules(node)}

@@ -22,7 +22,7 @@ from guerdon import (
     registry,
 )
 from guerdon.options import build
-from guerdon.plugs import KINDS, opened
+from guerdon.plugs import KINDS, Plug, opened
 from guerdon.runfile import RunFile, load
 
 
@@ -300,7 +300,8 @@ EXAMPLES: dict[tuple[str, str], Sequence[dict[str, Any]]] = {
 }
 
 
-def test_every_installed_plug_survives_the_way_through_json() -> None:
+def test_every_installed_plug_survives_the_way_through_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plug, "check_needs", lambda where: None)  # vllm has an environment of its own
     for (kind, name), entry in registry.load().plugs.items():
         for options in EXAMPLES.get((kind, name), [{}]):
             plug = build(KINDS[kind], {"use": name, **options}, "here")

@@ -59,23 +59,17 @@ def tiny_deepseek(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random Qwen2 that can write sums. As with Qwen's own, no text begins with a token of its own."""
+    """A random Qwen2 that reads and writes bytes and the tags. As with Qwen's own, no text begins with a token."""
     import torch
-    from tokenizers.processors import TemplateProcessing
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-    from guerdon_local.tokenizer import EOS, PAD, build
+    from guerdon_local.tokenizer import TAGS
 
     directory = tmp_path_factory.mktemp("policy") / "qwen2"
-    backend = build(VOCABULARY).backend_tokenizer
-    backend.post_processor = TemplateProcessing(single="$A", special_tokens=[])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        pad_token=PAD,
-        eos_token=EOS,
-        padding_side="left",
-        clean_up_tokenization_spaces=False,
-    )
+    vocabulary = {piece: number for number, piece in enumerate(sorted(ByteLevel.alphabet()))}
+    tokenizer = Qwen2Tokenizer(vocab=vocabulary, merges=[], padding_side="left")
+    tokenizer.add_tokens(list(TAGS))
     config = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=64,

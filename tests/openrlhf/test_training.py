@@ -45,6 +45,11 @@ def metrics_of(run, stage):
     return [line for line in lines if line["stage"] == stage]
 
 
+def tried_after(run, stage):
+    """The accuracy on held-out tasks at the end of a stage."""
+    return next(line["eval/pass@1"] for line in reversed(metrics_of(run, stage)) if "eval/pass@1" in line)
+
+
 def reached(url):
     for _ in range(300):
         try:
@@ -74,7 +79,7 @@ def trained(tmp_path_factory, cpu_environment):
 def test_every_step_comes_home_while_it_runs(trained):
     run, said = trained
     steps = [line for line in metrics_of(run, "rl") if "loss" in line]
-    assert [line["step"] - steps[0]["step"] for line in steps] == list(range(20))
+    assert [line["step"] - steps[0]["step"] for line in steps] == list(range(14))
     for name in ("reward", "rewards/accuracy/mean", "grad_norm", "learning_rate", "kl", "sampling/kl", "time/step"):
         assert all(line[name] is not None for line in steps), name
     assert "OpenRLHF: vLLM is ready" in said
@@ -101,17 +106,17 @@ def test_vllms_probabilities_are_nearly_the_trainers(trained):
 def test_the_reward_rises(trained):
     run, _ = trained
     rewards = [line["reward"] for line in metrics_of(run, "rl") if "loss" in line]
-    assert fmean(rewards[-6:]) > fmean(rewards[:6]) + 0.1
-    tried = [line["eval/pass@1"] for line in metrics_of(run, "rl") if "eval/pass@1" in line]
-    assert tried[-1] > 0.3
+    assert fmean(rewards[-4:]) > fmean(rewards[:3]) + 0.1
+    before, after = (tried_after(run, stage) for stage in ("cold-start", "rl"))
+    assert after > before
 
 
 def test_the_ledger_has_every_rollout_and_a_rescoring_finds_the_same(trained):
     run, _ = trained
     rl = [line for line in metrics_of(run, "rl") if "loss" in line]
     rows = [row for row in Ledger(run).read() if row["step"] >= rl[0]["step"]]
-    assert len(rows) == 20 * 16 * 8
-    assert len({row["group"] for row in rows}) == 20 * 16
+    assert len(rows) == 14 * 16 * 16
+    assert len({row["group"] for row in rows}) == 14 * 16
     assert all(row["logprobs"] is not None and len(row["logprobs"]) == len(row["completion_ids"]) for row in rows)
     rollouts = [rollout_of(row, "ledger")[0] for row in rows]
     with runfile.load(run / "config.toml").mixture(stage="rl") as mixture:

@@ -32,7 +32,7 @@ ENVIRONMENT = {
 OPTIONS = {"dtype": "float32", "enforce_eager": True, "gpu_memory_utilization": 0.2}
 TASKS = [Task(str(number), text) for number, text in enumerate(["1+2=?", "9", "12+34+5=?", "2=<think>", "7+7+7=?"])]
 SAMPLING = Sampling(max_completion_length=20, seed=3)
-CHAT = "{% for m in messages %}{{ m.content }}{% endfor %}={% if add_generation_prompt %}<think>{% endif %}"
+CHAT = "{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}={% endif %}"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -159,7 +159,7 @@ def test_a_rollout_is_the_same_wherever_its_task_stands(sampler: VllmSampler, ch
 
 def test_a_prompt_that_leaves_no_room_names_its_task(sampler: VllmSampler, checkpoint: Path, live: LiveModel) -> None:
     longest = live.module.config.max_position_embeddings
-    tasks = [*TASKS, Task("long", "1" * longest)]
+    tasks = [*TASKS, Task("long", "1" * 4 * longest)]
     with pytest.raises(DataError, match=rf"task 'long': a prompt of \d+ tokens .* longer than the model's {longest}"):
         sample(sampler, checkpoint, tasks)
     assert len(sample(sampler, checkpoint)) == len(TASKS)
@@ -293,10 +293,10 @@ def reached(url: str) -> bool:
 
 
 def ask(
-    endpoint: str, tasks: list[Task] = TASKS, size: int = 4, sampling: Sampling = SAMPLING, **options: Any
+    url: str, tasks: list[Task] = TASKS, size: int = 4, sampling: Sampling = SAMPLING, **options: Any
 ) -> list[list[Rollout]]:
     async def work() -> list[list[Rollout]]:
-        sampler = OpenaiSampler(base_url=endpoint, **{"model": "tiny", "api_key_env": "KEY_OF_TEST", **options})
+        sampler = OpenaiSampler(base_url=url, **{"model": "tiny", "api_key_env": "KEY_OF_TEST", **options})
         async with opened(sampler):
             return await sampler.sample(Path("-"), tasks, size, sampling)
 
@@ -337,11 +337,11 @@ def test_a_server_chats_with_log_probabilities(endpoint: str) -> None:
     tasks = [Task("chat", [{"role": "user", "content": "1+2"}])]
     ((rollout,),) = ask(endpoint, tasks, 1, logprobs=True, extra_body={"return_token_ids": True})
     assert len(rollout.logprobs or ()) == len(rollout.completion_ids or ()) > 0
-    assert len(rollout.prompt_ids or ()) == 5
+    assert len(rollout.prompt_ids or ()) == len("1+2=")
 
 
 def test_the_likeliest_of_a_server_is_asked_for_as_often_as_wanted(endpoint: str) -> None:
-    (group,) = ask(endpoint, TASKS[:1], 3, Sampling(temperature=0.0), completions_per_request=3)
+    (group,) = ask(endpoint, TASKS[:1], 3, replace(SAMPLING, temperature=0.0), completions_per_request=3)
     assert len({rollout.completion for rollout in group}) == 1
 
 
@@ -349,7 +349,7 @@ def test_the_likeliest_of_a_server_is_asked_for_as_often_as_wanted(endpoint: str
     ("options", "complaint"),
     [
         ({"api_key_env": "NOT_SET"}, "refuses the key (401: "),
-        ({"model": "another"}, "does not know what is asked for (404: The model `another` does not exist.)"),
+        ({"model": "another"}, "does not know what is asked for (404: The model `another` does not exist."),
     ],
 )
 def test_what_a_server_refuses_is_one_clear_error(endpoint: str, options: dict[str, Any], complaint: str) -> None:

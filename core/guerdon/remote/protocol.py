@@ -1,12 +1,9 @@
 """What the client and the server of `/score` agree upon: rows, a token, and whose mixture it is."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from guerdon.columns import rollout_of
-from guerdon.errors import DataError, GuerdonError
+from guerdon.errors import GuerdonError
 from guerdon.types import Rollout
 
 INSTALL = "pip install 'guerdon[serve]'"
@@ -43,27 +40,6 @@ def row_of(rollout: Rollout, group: str | None) -> dict[str, Any]:
         "group": group,
     }
     return {name: value for name, value in row.items() if value is not None}
-
-
-def rollout_of_row(row: Mapping[str, Any], where: str) -> tuple[Rollout, str | None]:
-    """The rollout of a row and its group: the columns of files, and `prompt_ids` and `logprobs`. Raises DataError."""
-    rollout, group = rollout_of(row, where)
-    if row.get("prompt_ids") is None and row.get("logprobs") is None:
-        return rollout, group
-    told = replace(
-        rollout,
-        prompt_ids=_numbers(row, "prompt_ids", (int,), where),
-        logprobs=_numbers(row, "logprobs", (int, float), where),
-    )
-    return told, group
-
-
-def _numbers(row: Mapping[str, Any], name: str, types: tuple[type, ...], where: str) -> list[Any] | None:
-    values = row.get(name)
-    if values is not None and not (isinstance(values, list) and all(type(one) in types for one in values)):
-        expected = "a list of whole numbers" if types == (int,) else "a list of numbers"
-        raise DataError(where, f"{name} is something else", f"it must be {expected}")
-    return values
 
 
 def _listed(values: Any) -> list[Any] | None:

@@ -1,17 +1,16 @@
 """What goes to a node and what comes back: JSON in bytes, as to and from a worker, so that every bit arrives."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from guerdon import wire
 from guerdon.errors import GuerdonError, RewardBroken
 from guerdon.jsonvalues import plain
-from guerdon.ledger import verdict
+from guerdon.ledger import total_of, verdict
 from guerdon.scoring import Chunk
-from guerdon.totals import TermScore, Total
-from guerdon.types import Outcome, Rollout, Score
+from guerdon.totals import Total
+from guerdon.types import Rollout
 
 
 @dataclass(frozen=True)
@@ -71,17 +70,4 @@ def unpack_scored(parcel: bytes) -> list[Scored]:
     if isinstance(plain, dict):
         kind = RewardBroken if plain["broken"] else GuerdonError
         raise kind(plain["where"], plain["what"], plain["way_out"])
-    return [Scored(one["number"], [_total(each) for each in one["verdicts"]]) for one in plain]
-
-
-def _total(said: Mapping[str, Any]) -> Total:
-    """The total that `guerdon.ledger.verdict` made plain."""
-    terms = {
-        name: TermScore(
-            Score(term["value"], term["reason"], Outcome(term["outcome"]), term["evidence"]),
-            term["seconds"],
-            term["queued_seconds"],
-        )
-        for name, term in said["terms"].items()
-    }
-    return Total(said["score"], Outcome(said["outcome"]), said["reason"], terms)
+    return [Scored(one["number"], [total_of(each) for each in one["verdicts"]]) for one in plain]

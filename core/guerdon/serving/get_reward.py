@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from guerdon.columns import TASK_COLUMNS
+from guerdon.columns import TASK_COLUMNS, rollout_of
 from guerdon.errors import DataError, GuerdonError
 from guerdon.jsonvalues import parse
-from guerdon.remote.protocol import rollout_of_row
 from guerdon.serving.reading import MOST_MISTAKES
 from guerdon.serving.refusals import Refusal
 from guerdon.totals import Term, Total
@@ -94,7 +93,7 @@ class Protocol:
         if completion is None:
             return None
         row = row_of_label(label, prompt)
-        rollout, _ = rollout_of_row({**row, "completion": self._without_end(completion)}, f"labels[{number}]")
+        rollout, _ = rollout_of({**row, "completion": self._without_end(completion)}, f"labels[{number}]")
         if not rollout.prefill and prompt.rstrip().endswith(OPEN) and not prompt_opens_thinking(rollout.task.prompt):
             rollout = replace(rollout, prefill=prompt[prompt.rindex(OPEN) :])
         # Its tokens are not known here; that nothing but the prompt was given to the model is.

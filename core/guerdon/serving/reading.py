@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from guerdon.columns import rollout_of
 from guerdon.errors import DataError, GuerdonError
 from guerdon.jsonvalues import parse
-from guerdon.remote.protocol import rollout_of_row
 from guerdon.serving.refusals import Refusal
 from guerdon.types import Rollout, Task
 
@@ -47,7 +47,7 @@ def read_rollouts(value: Mapping[str, Any], grouped: bool) -> tuple[list[Rollout
         try:
             if not isinstance(row, dict):
                 raise DataError(where, f"is no object, but {_kind(row)}", "its keys are the columns of a rollout")
-            rollout, group = rollout_of_row(row, where)
+            rollout, group = rollout_of(row, where)
             if grouped and group is None:
                 way_out = "name it in every row; all rollouts of one group come in one request"
                 raise DataError(where, "has no `group`, and a reward compares the rollouts of a group", way_out)

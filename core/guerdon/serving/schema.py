@@ -6,11 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 from guerdon.columns import ROLLOUT_COLUMNS
 
-_COLUMNS = {
-    **ROLLOUT_COLUMNS,
-    "prompt_ids": "token ids of the prompt, where the sampler knows them",
-    "logprobs": "the natural log-probability of each token of the completion",
-}
 REQUEST: dict[str, Any] = {
     "type": "object",
     "required": ["rollouts"],
@@ -20,7 +15,7 @@ REQUEST: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["prompt", "completion"],
-                "properties": {name: {"description": text} for name, text in _COLUMNS.items()},
+                "properties": {name: {"description": text} for name, text in ROLLOUT_COLUMNS.items()},
             },
         }
     },

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +86,13 @@ class Place:
             patch.setattr(sys, "path", [*map(str, self.sites), *sys.path])
             for name, value in environment.items():
                 patch.setenv(name, value)
-            registry.load.cache_clear()
+            patch.setattr(registry, "load", cache(registry.load.__wrapped__))
             out, err = io.StringIO(), io.StringIO()
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 try:
                     main()
                 except SystemExit as exit_:
                     code = exit_.code
-            registry.load.cache_clear()
             for name, module in list(sys.modules.items()):
                 if str(getattr(module, "__file__", None)).startswith(str(self.directory)):
                     del sys.modules[name]

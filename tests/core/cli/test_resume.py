@@ -205,7 +205,9 @@ def test_resume_and_overwrite_contradict_each_other(at):
 
 def test_ctrl_c_without_a_file_says_that_nothing_is_kept(at):
     process = at.start(*SCORE, SECONDS="0.05")
-    time.sleep(1.5)
+    while not any(one.read_text() for one in Path(f"/proc/{process.pid}/task").glob("*/children")):  # its workers
+        time.sleep(0.05)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130

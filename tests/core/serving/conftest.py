@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,8 @@ def serve(site: Path) -> Callable[..., AbstractContextManager[Any]]:
 def rewards_for_tests(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The plugin for tests in this process, too."""
     monkeypatch.syspath_prepend(str(site))
-    registry.load.cache_clear()
+    monkeypatch.setattr(registry, "load", cache(registry.load.__wrapped__))
     yield
-    registry.load.cache_clear()
     sys.modules.pop("served_rewards", None)
 
 

@@ -150,11 +150,28 @@ def rotate_in_torch(module: ModuleType) -> None:
     module.RotaryEmbedding.forward_cpu = module.RotaryEmbedding.forward_native
 
 
+def pack_experts_again(module: ModuleType) -> None:
+    """Experts that are loaded again are laid out again.
+
+    vLLM 0.32.0 lays them out for its CPU kernel when it makes the kernel, and keeps the kernel from then on: experts of
+    a new policy would be read in the wrong order, without any error.
+    """
+    method = module.UnquantizedFusedMoEMethod
+    setup = method._setup_kernel
+
+    def with_a_new_kernel(self: Any, *args: Any, **options: Any) -> None:
+        self.moe_kernel = None
+        setup(self, *args, **options)
+
+    method._setup_kernel = with_a_new_kernel
+
+
 Patch = Callable[[ModuleType], None]
 Surroundings = Callable[[], AbstractContextManager[None]]
 PATCHES: dict[str, tuple[Surroundings, Sequence[Patch]]] = {
     "ray": (nullcontext, [keep_to_this_machine]),
     "vllm.model_executor.layers.rotary_embedding.base": (nullcontext, [rotate_in_torch]),
+    "vllm.model_executor.layers.fused_moe.unquantized_fused_moe_method": (nullcontext, [pack_experts_again]),
     "openrlhf.models.ring_attn_utils": (flash_attention_can_be_imported, []),
     "openrlhf.utils.deepspeed.deepspeed": (nullcontext, [current_device_is_the_cpu]),
     "openrlhf.trainer.ppo_utils.replay_buffer": (nullcontext, [buffer_experience_on_the_cpu]),

@@ -1,4 +1,4 @@
-"""The open mixture of a process: made by the first who asks for it, closed when the process ends."""
+"""The open mixture of a process, for trainers that only know a function: made by the first who asks for it."""
 
 import concurrent.futures.thread  # noqa: F401  # whose end of process must come after that of the mixtures
 import os
@@ -6,14 +6,14 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from guerdon import Mixture
+from guerdon.mixture import Mixture
 from guerdon.runfile import load
 
 _opened: dict[tuple[int, Path, Sequence[str], str | None, int | None], Mixture] = {}
 _lock = threading.Lock()
 
 
-def opened(run_file: Path, overrides: Sequence[str], stage: str | None, workers: int | None) -> Mixture:
+def resident(run_file: Path, overrides: Sequence[str], stage: str | None, workers: int | None) -> Mixture:
     """The rewards of a run file, open in this process, whoever asks first. From any thread. Raises GuerdonError."""
     key = (os.getpid(), run_file, tuple(overrides), stage, workers)
     with _lock:
