@@ -295,6 +295,7 @@ EXAMPLES: dict[tuple[str, str], Sequence[dict[str, Any]]] = {
     ("tasks", "reasoning-gym"): [{"names": ["basic_arithmetic"]}],
     ("tasks", "r1-zero-template"): [{"tasks": {"use": "file", "path": "some.jsonl"}}],
     ("policy", "checkpoint"): [{"path": "some/model"}],
+    ("sampler", "openai"): [{"base_url": "http://host/v1", "model": "some/model"}],
     ("reward", "tests"): [{"sandbox": {"use": "box", "timeout": 3, "inner": "box"}, "others": ["box"], "path": "x"}],
     ("reward", "overlong"): [{"max_length": 1000, "buffer": 100}],
 }
