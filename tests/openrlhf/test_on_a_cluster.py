@@ -36,7 +36,7 @@ def cluster(cpu_environment):
         "--num-cpus",
         "6",
     ]
-    ports = ["--port", "6399", "--dashboard-port", "8299", "--ray-client-server-port", "10099"]
+    ports = ["--port", "6399", "--dashboard-port", "8299", "--ray-client-server-port", "20099"]
     environment = {**os.environ, **cpu_environment}
     owner = [sys.executable, "-m", "guerdon_openrlhf.supervisor"]
     with subprocess.Popen([*owner, *ray, *ports], stdin=subprocess.PIPE, env=environment) as running:
