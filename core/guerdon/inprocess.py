@@ -28,6 +28,8 @@ class InProcess:
         """The verdicts on these units, in order."""
         if self.asynchronous:
             return await asyncio.gather(*(self._judge_async(unit) for unit in units))
+        for _ in range(2):
+            await asyncio.sleep(0)  # workers are sent their part first, and judge it meanwhile
         return [self._judge_now(unit) for unit in units]
 
     @contextlib.asynccontextmanager
