@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from guerdon import runfile
+from guerdon.columns import rollout_of
+from guerdon.ledger import Ledger
 
 HERE = Path(__file__).parent
 GUERDON = [sys.executable, "-m", "guerdon"]
@@ -56,7 +61,7 @@ def cluster(cpu_environment):
 def run_file(place, checkpoint, **changed):
     text = (HERE / "resumed.toml").read_text("utf-8").replace("CHECKPOINT", str(checkpoint))
     for old, new in {
-        "steps = 6": f'steps = {changed["steps"]}\nray_address = "{DASHBOARD}"',
+        "steps = 4": f'steps = {changed["steps"]}\nray_address = "{DASHBOARD}"',
         **changed.get("more", {}),
     }.items():
         assert old in text
@@ -64,15 +69,38 @@ def run_file(place, checkpoint, **changed):
     (place / "run.toml").write_text(text)
 
 
-def test_a_stage_is_trained_as_a_job(tmp_path, cluster, tiny_qwen):
+@pytest.fixture
+def reward_server(tmp_path, cluster, tiny_qwen):
+    """`guerdon serve` with the rewards of the run file, on a port of its own choice; its address."""
     run_file(tmp_path, tiny_qwen, steps=2)
+    served = [*GUERDON, "serve", "run.toml", "--port", "0"]
+    with subprocess.Popen(served, cwd=tmp_path, env=cluster, stderr=subprocess.PIPE, text=True) as server:
+        for line in server.stderr:
+            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                break
+        yield found[0]
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+
+
+def test_a_stage_is_trained_as_a_job_with_rewards_on_a_server(tmp_path, cluster, tiny_qwen, reward_server):
+    run_file(
+        tmp_path, tiny_qwen, steps=2, more={"gpus_per_node": f'reward_servers = ["{reward_server}"]\ngpus_per_node'}
+    )
     command = [*GUERDON, "train", "run.toml"]
     done = subprocess.run(command, cwd=tmp_path, env=cluster, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 2]
+    run = tmp_path / "run"
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in metrics] == [1, 2]
+    assert not any(line["rollouts/unscored"] for line in metrics)
     jobs = {job["submission_id"]: job["status"] for job in asked("/api/jobs/")}
     assert [status for name, status in jobs.items() if name.startswith("guerdon-")] == ["SUCCEEDED", "SUCCEEDED"]
+    rows = list(Ledger(run).read())
+    assert len(rows) == 2 * 4 * 4
+    with runfile.load(run / "config.toml").mixture() as mixture:
+        totals = mixture.submit([rollout_of(row, "ledger")[0] for row in rows]).result()
+    assert [(row["score"], row["reason"]) for row in rows] == [(total.value, total.reason) for total in totals]
 
 
 def test_ctrl_c_ends_the_job_and_not_the_cluster(tmp_path, cluster, tiny_qwen):

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from statistics import fmean
 
@@ -45,16 +44,6 @@ def metrics_of(run, stage):
     return [line for line in lines if line["stage"] == stage]
 
 
-def reached(url):
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"{url} never answered")
-
-
 def ours(pid):
     """The processes that came of this one and still run."""
     from guerdon_openrlhf.supervisor import descendants
@@ -74,7 +63,7 @@ def trained(tmp_path_factory, cpu_environment):
 def test_every_step_comes_home_while_it_runs(trained):
     run, said = trained
     steps = [line for line in metrics_of(run, "rl") if "loss" in line]
-    assert [line["step"] - steps[0]["step"] for line in steps] == list(range(10))
+    assert [line["step"] - steps[0]["step"] for line in steps] == list(range(8))
     for name in ("reward", "rewards/accuracy/mean", "grad_norm", "learning_rate", "kl", "sampling/kl", "time/step"):
         assert all(line[name] is not None for line in steps), name
     assert "eval/pass@1" in metrics_of(run, "rl")[-1]
@@ -102,15 +91,15 @@ def test_vllms_probabilities_are_nearly_the_trainers(trained):
 def test_the_reward_rises(trained):
     run, _ = trained
     rewards = [line["reward"] for line in metrics_of(run, "rl") if "loss" in line]
-    assert fmean(rewards[-4:]) > fmean(rewards[:2]) + 0.15
+    assert fmean(rewards[-3:]) > fmean(rewards[:2]) + 0.15
 
 
 def test_the_ledger_has_every_rollout_and_a_rescoring_finds_the_same(trained):
     run, _ = trained
     rl = [line for line in metrics_of(run, "rl") if "loss" in line]
     rows = [row for row in Ledger(run).read() if row["step"] >= rl[0]["step"]]
-    assert len(rows) == 10 * 16 * 16
-    assert len({row["group"] for row in rows}) == 10 * 16
+    assert len(rows) == 8 * 16 * 16
+    assert len({row["group"] for row in rows}) == 8 * 16
     assert all(row["logprobs"] is not None and len(row["logprobs"]) == len(row["completion_ids"]) for row in rows)
     rollouts = [rollout_of(row, "ledger")[0] for row in rows]
     with runfile.load(run / "config.toml").mixture(stage="rl") as mixture:
@@ -151,7 +140,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(tmp_path, cpu_env
             [*GUERDON, "train", "run.toml"], cwd=tmp_path, env={**os.environ, **cpu_environment}, stdout=out, stderr=out
         )
         until = time.monotonic() + 600
-        while len(list((tmp_path / "run" / "checkpoints").glob("step-*"))) < 2:
+        while len(list((tmp_path / "run" / "checkpoints").glob("step-*"))) < 1:
             assert first.poll() is None, (tmp_path / "first.out").read_text()
             assert time.monotonic() < until
             time.sleep(0.2)
@@ -168,7 +157,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(tmp_path, cpu_env
     at = Checkpoints(tmp_path / "run" / "checkpoints").found()[-1].step
     guerdon("train", "run.toml", "--resume", environment=cpu_environment, cwd=tmp_path)
     steps = [line["step"] for line in metrics_of(tmp_path / "run", "train") if "loss" in line]
-    assert steps == list(range(1, 7))
+    assert steps == list(range(1, 5))
     assert "Loading the checkpoint" in (tmp_path / "run" / "stages" / "train" / "output.log").read_text(
         "utf-8", "replace"
     )
@@ -176,7 +165,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(tmp_path, cpu_env
     assert f"Global step {at}:" not in first_again
     assert f"Global step {at + 1}:" in first_again
     rows = list(Ledger(tmp_path / "run").read())
-    assert sorted({row["step"] for row in rows}) == list(range(1, 7))
+    assert sorted({row["step"] for row in rows}) == list(range(1, 5))
 
 
 def test_demonstrations_are_learnt_by_openrlhf_too(tmp_path, cpu_environment, tiny_qwen):
@@ -188,24 +177,6 @@ def test_demonstrations_are_learnt_by_openrlhf_too(tmp_path, cpu_environment, ti
     assert fmean(line["loss"] for line in steps[-3:]) < fmean(line["loss"] for line in steps[:3]) - 0.5
     last = Checkpoints(tmp_path / "run" / "checkpoints").found()[-1]
     assert (last.path / "model.safetensors").is_file()
-
-
-def test_rewards_on_a_server_give_the_same(tmp_path, cpu_environment, tiny_qwen):
-    (tmp_path / "run.toml").write_text((HERE / "served.toml").read_text("utf-8").replace("CHECKPOINT", str(tiny_qwen)))
-    served = [*GUERDON, "serve", "run.toml", "--port", "8765"]
-    with subprocess.Popen(served, cwd=tmp_path, env={**os.environ, **cpu_environment}) as server:
-        try:
-            reached("http://127.0.0.1:8765/health")
-            guerdon("train", "run.toml", environment=cpu_environment, cwd=tmp_path)
-        finally:
-            server.send_signal(signal.SIGTERM)
-    run = tmp_path / "run"
-    rows = list(Ledger(run).read())
-    assert len(rows) == 2 * 4 * 4
-    with runfile.load(run / "config.toml").mixture() as mixture:
-        totals = mixture.submit([rollout_of(row, "ledger")[0] for row in rows]).result()
-    assert [(row["score"], row["reason"]) for row in rows] == [(total.value, total.reason) for total in totals]
-    assert not any(line["rollouts/unscored"] for line in metrics_of(run, "train"))
 
 
 def test_no_gpu_is_said_before_anything_starts(tmp_path, cpu_environment, tiny_qwen):
