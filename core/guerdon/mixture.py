@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import os
+import sys
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Coroutine, Iterable, Sequence, Set
@@ -117,6 +118,8 @@ class Mixture:
         """Close every reward and end every worker."""
         if os.getpid() != self._pid:
             return  # a forked copy of the process that opened it has nothing to close
+        if sys.is_finalizing():
+            return  # the loop's thread never runs again, and workers end with this process
         with self._lock:
             loop, thread = self._loop, self._thread
             if loop is None or thread is None:
