@@ -11,8 +11,8 @@ import pytest
 from chat_server import Behaviour, ChatServer, completion, cut, fails, hang_up, says, slow, writes
 
 from guerdon import GuerdonError, Rollout, Sampling, Task, opened
-from guerdon_vllm import OpenaiSampler, asking
-from guerdon_vllm.allowance import Allowance
+from guerdon.endpoints import Allowance, asking
+from guerdon_vllm import OpenaiSampler
 
 TASKS = [Task(f"t{number}", f"{number}+{number}=?") for number in range(6)]
 KEY = "sk-very-secret-0123456789"

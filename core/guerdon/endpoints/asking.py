@@ -2,18 +2,22 @@
 
 import asyncio
 import email.utils
+import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from guerdon_vllm.allowance import Allowance
-from guerdon_vllm.answers import Answer, Malformed, answers_of
+from guerdon.endpoints.allowance import Allowance
+from guerdon.endpoints.reading import Malformed, TooLarge
 
 if TYPE_CHECKING:
     from openai import APIError, AsyncOpenAI
+
+_Answer = TypeVar("_Answer")
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the first repetition; it doubles each time, up to the longest."""
@@ -25,8 +29,23 @@ BAD_REQUEST = (400, 413, 422)
 """What a server says of one request, where the next one may be all right."""
 
 
+class Sent:
+    """How long a request was under way."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self._begun
+
+
 class Refused(Exception):
-    """A request that was not answered, after all repetitions. `only_this`: others may be."""
+    """A request that was not answered, after all repetitions.
+
+    `only_this`: it is this request that the endpoint does not take, or cannot answer in short; others may be.
+    """
 
     def __init__(self, what: str, way_out: str, only_this: bool = False) -> None:
         super().__init__(what)
@@ -40,50 +59,74 @@ class Endpoint:
     client: "AsyncOpenAI"
     base_url: str
     key_variable: str
-    key: str | None
+    key: str | None = field(repr=False)
     max_retries: int
     places: asyncio.Semaphore
     requests: Allowance
     tokens: Allowance
+    total_seconds: float = math.inf
+    """How long a request may take with all its repetitions, not counting where it waits for its turn."""
     sending: set["asyncio.Task[Any]"] = field(default_factory=set)
     """Who waits for an answer at the moment."""
 
-    async def ask(self, body: Mapping[str, Any], tokens: int, wanted: Callable[[], bool]) -> list[Answer]:
-        """The completions that it gives for a request, of which there may be fewer than `n`.
+    async def ask(
+        self,
+        body: Mapping[str, Any],
+        tokens: int,
+        read: Callable[[str], tuple[_Answer, int | None]],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> _Answer:
+        """What `read` makes of the answer to a request: that, and the tokens that were used; or it raises Malformed.
 
         `tokens`: how many it may use at most. It is not repeated once it is no longer `wanted`. Raises Refused.
         """
-        from openai import APIConnectionError, APIError, APIStatusError
+        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
-        attempt = 0
+        attempt, left = 0, self.total_seconds
         while True:
+            sent = Sent()
             try:
-                return await self._once(body, tokens)
+                return await self._once(body, tokens, read, sent, left)
+            except TimeoutError:
+                raise self._too_late(attempt) from None
             except (APIError, Malformed) as error:
                 response = error.response if isinstance(error, APIStatusError) else None
                 again = isinstance(error, APIConnectionError | Malformed) or (response is not None and _passing(error))
+                again = again and not isinstance(error.__cause__, TooLarge)
                 asked = _retry_after(response.headers) if response is not None else None
                 if asked is not None and asked > LONGEST_RETRY_AFTER:
                     again = False
+                wait = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.75, 1.0)
+                wait = wait if asked is None else asked
+                left -= sent.seconds + wait
                 if not again or attempt >= self.max_retries or not wanted():
                     raise self._refused(error, attempt) from None
+                if left <= 0:
+                    raise self._too_late(attempt, None if isinstance(error, APITimeoutError) else error) from None
             if asked is not None:
                 self.requests.pause(asked)  # others would be told the same
-            wait = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.75, 1.0)
-            await asyncio.sleep(wait if asked is None else asked)
+            await asyncio.sleep(wait)
             attempt += 1
 
-    async def _once(self, body: Mapping[str, Any], tokens: int) -> list[Answer]:
+    async def _once(
+        self,
+        body: Mapping[str, Any],
+        tokens: int,
+        read: Callable[[str], tuple[_Answer, int | None]],
+        sent: "Sent",
+        seconds: float,
+    ) -> _Answer:
         async with self.places:
             taken, used = await self.tokens.take(tokens), 0
             try:
                 await self.requests.take(1)
-                with self._under_way():
-                    text = await self._send(body)
+                with self._under_way(), sent:
+                    async with asyncio.timeout(None if seconds == math.inf else seconds):
+                        text = await self._send(body)
                 used = taken  # unless it says how many
-                answers, said = answers_of(text)
+                answer, said = read(text)
                 used = said if said is not None else taken
-                return answers
+                return answer
             finally:
                 self.tokens.give_back(taken - used)
 
@@ -111,6 +154,8 @@ class Endpoint:
 
         here = self.base_url
         times = f", {repeated + 1} times" if repeated else ""
+        if isinstance(error.__cause__, TooLarge):
+            return Refused(f"the answer of {here} {error.__cause__}", "ask for less", only_this=True)
         if isinstance(error, Malformed):
             way_out = "see whether `base_url` is that of an OpenAI-compatible API, which often ends in /v1"
             return Refused(f"the answer of {here} {self._shown(str(error))}{times}", way_out)
@@ -137,6 +182,14 @@ class Endpoint:
             way_out = "a shorter prompt or completion may help, or `leave_out`, for a field that it does not take"
             return Refused(f"{here} refuses the request {said}", way_out, only_this=True)
         return Refused(f"{here} fails{times} {said}", "look at its log, and try again")
+
+    def _too_late(self, repeated: int, error: "APIError | Malformed | None" = None) -> Refused:
+        last = f"; the last time, {self._refused(error, 0).what}" if error is not None else ""
+        times = f", asked {repeated + 1} times" if repeated else ""
+        return Refused(
+            f"{self.base_url} gives no answer within the {self.total_seconds:g} s that there are in all{times}{last}",
+            "allow more time in all, or lower `concurrency`",
+        )
 
     def _shown(self, text: str) -> str:
         """The beginning of what somebody else wrote, in one line and without the key, which a server may repeat."""
@@ -173,3 +226,30 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         except (ValueError, OverflowError):
             return None
     return seconds if seconds > 0 else None
+
+
+def bounded(largest: int) -> Callable[[Any], Awaitable[None]]:
+    """For a client's hook on responses: an answer of more bytes is not read to its end."""
+
+    async def guard(response: Any) -> None:
+        # httpx, or httpx2, whichever the library has come with
+        stream_type: Any = import_module(type(response).__module__.partition(".")[0]).AsyncByteStream
+
+        class Guarded(stream_type):  # type: ignore[misc]
+            def __init__(self, stream: Any) -> None:
+                self.stream = stream
+
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                size = 0
+                async for chunk in self.stream:
+                    size += len(chunk)
+                    if size > largest:
+                        raise TooLarge(f"has more than {largest} bytes")
+                    yield chunk
+
+            async def aclose(self) -> None:
+                await self.stream.aclose()
+
+        response.stream = Guarded(response.stream)
+
+    return guard

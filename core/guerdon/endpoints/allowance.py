@@ -4,6 +4,10 @@ import asyncio
 import contextlib
 import time
 
+LATEST = 0.2
+"""Seconds that one who waited may have been late, and the next are early for. A loop always wakes a little late, and
+without this the rate would be missed by that little each time."""
+
 
 class Allowance:
     """Hands out units evenly over time, in the order in which they were asked for. Used from one loop."""
@@ -18,13 +22,16 @@ class Allowance:
 
     async def take(self, units: int) -> int:
         """Wait until there is room, and take `units`, or all of a minute's if that is less; how many were taken."""
+        waited = self._turn.locked()
         async with self._turn:
             while (wait := self._next - time.monotonic()) > 0:
+                waited = True
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), wait)
             taken = units if self._most is None else min(units, self._most)
-            self._next = max(self._next, time.monotonic()) + taken * self._seconds_each
+            earliest = time.monotonic() - (LATEST if waited else 0.0)
+            self._next = max(self._next, earliest) + taken * self._seconds_each
             return taken
 
     def give_back(self, units: int) -> None:
