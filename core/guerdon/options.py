@@ -80,9 +80,13 @@ def _named(detail: Any, model: type[BaseModel], options: Mapping[str, Any], wher
     way_out = f"see `guerdon show {model.name}`" if issubclass(model, Plug) else "see docs/reference/run-file.md"
     if detail["type"] == "missing":
         return [OptionError(path, "is required", way_out)]
-    # All options of a table together are no news, and one of them may hold a key by mistake.
-    got = "" if isinstance(detail["input"], Mapping) else f", got {detail['input']!r}"
+    got = "" if _holds_table(detail["input"]) else f", got {detail['input']!r}"
     return [OptionError(path, f"{_lower(detail['msg'])}{got}", way_out)]
+
+
+def _holds_table(value: Any) -> bool:
+    """All options of a table together are no news, and one of them may hold a key by mistake."""
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(map(_holds_table, value)))
 
 
 def _known(model: type[BaseModel], place: Sequence[Any]) -> list[str]:

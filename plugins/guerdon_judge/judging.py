@@ -1,7 +1,8 @@
 """One judge: a question in, a verdict out, from the cache or from its endpoint; and who is to blame where none comes.
 
 A lost connection says nothing of a completion: `Unavailable`. A reply that is no verdict may have been caused by it:
-the question is repeated, and then asked with a harmless answer. If the judge judges that, the completion did it.
+the question is repeated, and then asked with a harmless answer. If the judge judges that, the completion did it; if
+not, the judge is of no use at the moment, which is `Unavailable` too.
 """
 
 import asyncio
@@ -24,10 +25,6 @@ ATTEMPTS = 3
 """How often a question is asked until its answer counts as none: a model that draws may be unlucky once."""
 LARGEST_BODY = 4 << 20
 """Bytes of an answer that are read. Thinking may be long."""
-
-
-class JudgeFails(Exception):
-    """A judge gives no verdict, not even of a harmless answer."""
 
 
 @dataclass
@@ -89,7 +86,7 @@ class OpenJudge:
     async def verdict(self, question: Question, number: int) -> Verdict:
         """The verdict on a question that is asked for the `number`th time.
 
-        Raises Unavailable, JudgeFails, and DataError for a cache that cannot be used.
+        Raises Unavailable, and DataError for a cache that cannot be used.
         """
         told = [self.options.base_url.rstrip("/"), self._fixed(), ATTEMPTS, number]
         identity = json.dumps([*told, question.identity()], sort_keys=True)
@@ -116,8 +113,8 @@ class OpenJudge:
         try:
             await self._marks(question.harmless(*parts), f"{key} control", spent)
         except Unusable as error:
-            what = f"{self.options.model} gives no verdict ({failure}), nor of a harmless answer ({error})"
-            raise JudgeFails(what) from None
+            what = f"{self.options.model} gives no verdict ({failure}), not even of a harmless answer ({error})"
+            raise Unavailable(what) from None
         guilty = []
         for part in parts if len(parts) > 1 else []:
             others = [other for other in parts if other != part]

@@ -55,7 +55,7 @@ class JudgePairs(AsksJudges, GroupReward):
     """How many others of its group a completion is compared with at most. In a smaller group all are."""
 
     async def score_group(self, group: Sequence[Rollout]) -> list[Score]:
-        """What each wins on average. Raises Unavailable, BadGroundTruth for a missing baseline, and JudgeFails."""
+        """What each wins on average. Raises Unavailable, and BadGroundTruth for a missing baseline."""
         texts = {number: self.shown(rollout) for number, rollout in enumerate(group)}
         if self.baseline is not None:
             texts[BASELINE] = self._baseline(group)

@@ -32,7 +32,7 @@ class Judge(AsksJudges, Verifier):
 
     A judge that cannot be reached is no score (`unavailable`). After a refusal, a reply that is no verdict or is too
     long, or a mark out of range, it is asked again, and then about a harmless answer: if that is judged, the completion
-    did it, and earns 0; if not, the judge fails, and there is no score. What completions say is never taken for a
+    did it, and earns 0; if not, the judge is `unavailable` too. What completions say is never taken for a
     verdict: see docs/how-to/judge-with-a-model.md.
     """
 
@@ -61,7 +61,7 @@ class Judge(AsksJudges, Verifier):
         return truth if self.mode == "grade" and isinstance(truth, str) and truth.strip() else None
 
     async def verify(self, rollout: Rollout) -> Score:
-        """What the judges come to. Raises Unavailable, JudgeFails, and BadGroundTruth for none to grade by."""
+        """What the judges come to. Raises Unavailable, and BadGroundTruth for none to grade by."""
         question = self._question(rollout)
         if not question.answers["answer"].strip():
             return Score(0.0, f"there is no {self.scope} to judge")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 
 from guerdon_judge.verdict import objects_in
 
@@ -15,26 +14,23 @@ _SPECIAL = re.compile(
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
 )
 _FORGED_TURN = re.compile(
-    r"<[|｜][^<>|｜\n]{1,40}[|｜]>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
+    r"<[|｜][\w▁]{1,40}[|｜]>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>"
     r"|^\W*(?:BEGIN|END) [A-Za-z]{1,20} [0-9a-f]{6,}",
     re.MULTILINE,
 )
-_KEPT = "\u200c\u200d"
-"""Joiners, without which Persian and emoji fall apart."""
+# Controls, marks of direction, zero-width characters, tags and variation selectors that hide text in emoji, surrogates
+# and private use; but not the two joiners, without which Persian and emoji fall apart.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\ue000-\uf8ff\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
+)
 _VERDICT = {"canary", "marks", "mark", "score", "rating", "grade", "verdict"}
 _BESIDE = {"reason", "reasons", "explanation", "reasoning", "comment"}
 
 
 def disarmed(text: str) -> str:
     """The same for a reader: special tokens are pulled apart, and what cannot be seen is a replacement character."""
-    apart = _SPECIAL.sub(lambda found: found[0] + " ", text)
-    return "".join("\ufffd" if _unseen(one) else one for one in apart)
-
-
-def _unseen(character: str) -> bool:
-    if character in "\n\t" or character in _KEPT:
-        return False
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
+    return _UNSEEN.sub("\ufffd", _SPECIAL.sub(lambda found: found[0] + " ", text))
 
 
 def forgery_in(text: str) -> str | None:

@@ -92,7 +92,7 @@ class Endpoint:
             except (APIError, Malformed) as error:
                 response = error.response if isinstance(error, APIStatusError) else None
                 again = isinstance(error, APIConnectionError | Malformed) or (response is not None and _passing(error))
-                again = again and not isinstance(error.__cause__, TooLarge)
+                again = again and _too_large(error) is None
                 asked = _retry_after(response.headers) if response is not None else None
                 if asked is not None and asked > LONGEST_RETRY_AFTER:
                     again = False
@@ -154,8 +154,8 @@ class Endpoint:
 
         here = self.base_url
         times = f", {repeated + 1} times" if repeated else ""
-        if isinstance(error.__cause__, TooLarge):
-            return Refused(f"the answer of {here} {error.__cause__}", "ask for less", only_this=True)
+        if (large := _too_large(error)) is not None:
+            return Refused(f"the answer of {here} {large}", "ask for less", only_this=True)
         if isinstance(error, Malformed):
             way_out = "see whether `base_url` is that of an OpenAI-compatible API, which often ends in /v1"
             return Refused(f"the answer of {here} {self._shown(str(error))}{times}", way_out)
@@ -195,6 +195,11 @@ class Endpoint:
         """The beginning of what somebody else wrote, in one line and without the key, which a server may repeat."""
         line = " ".join((text.replace(self.key, "…") if self.key else text).split())
         return line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "…"
+
+
+def _too_large(error: Exception) -> TooLarge | None:
+    """Whether that was it; some versions of the library wrap what goes wrong while they read."""
+    return next((one for one in (error, error.__cause__) if isinstance(one, TooLarge)), None)
 
 
 def _passing(error: Any) -> bool:
