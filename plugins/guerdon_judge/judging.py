@@ -21,8 +21,9 @@ from guerdon_judge.verdict import NOT_TAKEN, REFUSAL, TOO_LONG, Mark, Unusable, 
 if TYPE_CHECKING:
     from guerdon_judge.options import JudgeModel
 
-ATTEMPTS = 3
-"""How often a question is asked until its answer counts as none: a model that draws may be unlucky once."""
+ATTEMPTS = 6
+"""How often a question is asked until its answer counts as none: a judge of whom one reply in ten is no verdict blames
+one completion in a million."""
 LARGEST_BODY = 4 << 20
 """Bytes of an answer that are read. Thinking may be long."""
 
