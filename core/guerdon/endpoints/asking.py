@@ -2,20 +2,20 @@
 
 import asyncio
 import email.utils
+import json
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from guerdon.endpoints.allowance import Allowance
 from guerdon.endpoints.reading import Malformed, TooLarge
 
 if TYPE_CHECKING:
-    from openai import APIError, AsyncOpenAI
+    from aiohttp import ClientResponse, ClientSession
 
 _Answer = TypeVar("_Answer")
 
@@ -27,6 +27,40 @@ LONGEST_SHOWN = 300
 """Characters of a server's that an error repeats."""
 BAD_REQUEST = (400, 413, 422)
 """What a server says of one request, where the next one may be all right."""
+
+
+class Unreached(Exception):
+    """Nothing came, or not all of it."""
+
+
+class Late(Unreached):
+    """Nothing came in time."""
+
+
+class Status(Exception):
+    """An answer that says that it failed."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
+        super().__init__(status)
+        self.status, self.headers, self.code, self.said = status, headers, None, text
+        try:
+            error = json.loads(text)["error"]
+            self.code, self.said = error.get("code"), str(error["message"])
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            pass
+
+    @property
+    def no_money(self) -> bool:
+        """Whether it wants to be paid."""
+        return self.status == 402 or (self.status == 429 and self.code == "insufficient_quota")
+
+    @property
+    def passing(self) -> bool:
+        """Whether it may be another one next time."""
+        return self.status in (408, 409, 425) or self.status >= 500 or (self.status == 429 and not self.no_money)
+
+
+Failure = Unreached | Status | Malformed
 
 
 class Sent:
@@ -56,11 +90,13 @@ class Refused(Exception):
 class Endpoint:
     """A client with what it has to keep to. Repetitions are made here: each of them counts against the limits."""
 
-    client: "AsyncOpenAI"
+    client: "ClientSession"
     base_url: str
     key_variable: str
     key: str | None = field(repr=False)
     max_retries: int
+    largest: int
+    """Bytes of an answer that are read."""
     places: asyncio.Semaphore
     requests: Allowance
     tokens: Allowance
@@ -80,8 +116,6 @@ class Endpoint:
 
         `tokens`: how many it may use at most. It is not repeated once it is no longer `wanted`. Raises Refused.
         """
-        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
-
         attempt, left = 0, self.total_seconds
         while True:
             sent = Sent()
@@ -89,11 +123,9 @@ class Endpoint:
                 return await self._once(body, tokens, read, sent, left)
             except TimeoutError:
                 raise self._too_late(attempt) from None
-            except (APIError, Malformed) as error:
-                response = error.response if isinstance(error, APIStatusError) else None
-                again = isinstance(error, APIConnectionError | Malformed) or (response is not None and _passing(error))
-                again = again and _too_large(error) is None
-                asked = _retry_after(response.headers) if response is not None else None
+            except (Unreached, Status, Malformed) as error:
+                again = error.passing if isinstance(error, Status) else not isinstance(error, TooLarge)
+                asked = _retry_after(error.headers) if isinstance(error, Status) else None
                 if asked is not None and asked > LONGEST_RETRY_AFTER:
                     again = False
                 wait = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT) * random.uniform(0.75, 1.0)
@@ -102,7 +134,7 @@ class Endpoint:
                 if not again or attempt >= self.max_retries or not wanted():
                     raise self._refused(error, attempt) from None
                 if left <= 0:
-                    raise self._too_late(attempt, None if isinstance(error, APITimeoutError) else error) from None
+                    raise self._too_late(attempt, None if isinstance(error, Late) else error) from None
             if asked is not None:
                 self.requests.pause(asked)  # others would be told the same
             await asyncio.sleep(wait)
@@ -141,39 +173,51 @@ class Endpoint:
             self.sending.discard(job)
 
     async def _send(self, body: Mapping[str, Any]) -> str:
-        rest = {name: value for name, value in body.items() if name not in ("model", "messages", "prompt")}
-        if "messages" in body:
-            chat = self.client.chat.completions.with_raw_response
-            answer = await chat.create(model=body["model"], messages=body["messages"], extra_body=rest)
-            return answer.http_response.text
-        plain = self.client.completions.with_raw_response
-        return (await plain.create(model=body["model"], prompt=body["prompt"], extra_body=rest)).http_response.text
+        from aiohttp import ClientError, InvalidURL
 
-    def _refused(self, error: "APIError | Malformed", repeated: int) -> Refused:
-        from openai import APIConnectionError, APIStatusError, APITimeoutError
+        path = "/chat/completions" if "messages" in body else "/completions"
+        data = json.dumps(body).encode()
+        try:
+            async with self.client.post(self.base_url.rstrip("/") + path, data=data) as response:
+                text = await self._text(response)
+                if response.status >= 400:
+                    raise Status(response.status, response.headers, text)
+                return text
+        except TimeoutError:
+            raise Late from None
+        except (ClientError, InvalidURL, OSError) as error:
+            raise Unreached(str(error)) from None
 
+    async def _text(self, response: "ClientResponse") -> str:
+        content = bytearray()
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) > self.largest:
+                raise TooLarge(f"has more than {self.largest} bytes")
+        return content.decode(errors="replace")
+
+    def _refused(self, error: Failure, repeated: int) -> Refused:
         here = self.base_url
         times = f", {repeated + 1} times" if repeated else ""
-        if (large := _too_large(error)) is not None:
-            return Refused(f"the answer of {here} {large}", "ask for less", only_this=True)
+        if isinstance(error, TooLarge):
+            return Refused(f"the answer of {here} {error}", "ask for less", only_this=True)
         if isinstance(error, Malformed):
             way_out = "see whether `base_url` is that of an OpenAI-compatible API, which often ends in /v1"
             return Refused(f"the answer of {here} {self._shown(str(error))}{times}", way_out)
-        if isinstance(error, APITimeoutError):
+        if isinstance(error, Late):
             return Refused(f"{here} gives no answer in time{times}", "raise `timeout`, or lower `concurrency`")
-        if isinstance(error, APIConnectionError):
-            why = f": {self._shown(str(error.__cause__))}" if str(error.__cause__ or "") else ""
+        if isinstance(error, Unreached):
+            why = f": {self._shown(str(error))}" if str(error) else ""
             way_out = "see whether it is running, and whether `base_url` is right"
             return Refused(f"{here} cannot be reached{why}{times}", way_out)
-        status = error.status_code if isinstance(error, APIStatusError) else 0
-        said = f"({status}: {self._shown(_message(error))})"
+        status, said = error.status, f"({error.status}: {self._shown(error.said)})"
         if status in (401, 403):
             is_set = "see whether that is the right one" if self.key else "it is not set"
             way_out = f"the key is taken from the environment variable {self.key_variable}; {is_set}"
             return Refused(f"{here} refuses the key {said}", way_out)
         if status == 404:
             return Refused(f"{here} does not know what is asked for {said}", "look at `model` and `base_url`")
-        if status == 402 or (status == 429 and _no_money(error)):
+        if error.no_money:
             return Refused(f"{here} wants to be paid {said}", "add to your balance there")
         if status == 429:
             way_out = "set `requests_per_minute` or `tokens_per_minute`, or lower `concurrency`"
@@ -183,7 +227,7 @@ class Endpoint:
             return Refused(f"{here} refuses the request {said}", way_out, only_this=True)
         return Refused(f"{here} fails{times} {said}", "look at its log, and try again")
 
-    def _too_late(self, repeated: int, error: "APIError | Malformed | None" = None) -> Refused:
+    def _too_late(self, repeated: int, error: Failure | None = None) -> Refused:
         last = f"; the last time, {self._refused(error, 0).what}" if error is not None else ""
         times = f", asked {repeated + 1} times" if repeated else ""
         return Refused(
@@ -195,27 +239,6 @@ class Endpoint:
         """The beginning of what somebody else wrote, in one line and without the key, which a server may repeat."""
         line = " ".join((text.replace(self.key, "…") if self.key else text).split())
         return line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "…"
-
-
-def _too_large(error: Exception) -> TooLarge | None:
-    """Whether that was it; some versions of the library wrap what goes wrong while they read."""
-    return next((one for one in (error, error.__cause__) if isinstance(one, TooLarge)), None)
-
-
-def _passing(error: Any) -> bool:
-    """Whether a status may be another one next time."""
-    status = error.status_code
-    return status in (408, 409, 425) or status >= 500 or (status == 429 and not _no_money(error))
-
-
-def _no_money(error: Any) -> bool:
-    return getattr(error, "code", None) == "insufficient_quota"
-
-
-def _message(error: Any) -> str:
-    body = error.body
-    said = body.get("message") if isinstance(body, dict) else None
-    return str(said or error.message)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -231,30 +254,3 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         except (ValueError, OverflowError):
             return None
     return seconds if seconds > 0 else None
-
-
-def bounded(largest: int) -> Callable[[Any], Awaitable[None]]:
-    """For a client's hook on responses: an answer of more bytes is not read to its end."""
-
-    async def guard(response: Any) -> None:
-        # httpx, or httpx2, whichever the library has come with
-        stream_type: Any = import_module(type(response).__module__.partition(".")[0]).AsyncByteStream
-
-        class Guarded(stream_type):  # type: ignore[misc]
-            def __init__(self, stream: Any) -> None:
-                self.stream = stream
-
-            async def __aiter__(self) -> AsyncIterator[bytes]:
-                size = 0
-                async for chunk in self.stream:
-                    size += len(chunk)
-                    if size > largest:
-                        raise TooLarge(f"has more than {largest} bytes")
-                    yield chunk
-
-            async def aclose(self) -> None:
-                await self.stream.aclose()
-
-        response.stream = Guarded(response.stream)
-
-    return guard

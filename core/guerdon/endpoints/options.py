@@ -6,14 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, get_args
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from guerdon.endpoints.allowance import Allowance
-from guerdon.endpoints.asking import Endpoint, bounded
+from guerdon.endpoints.asking import Endpoint
 
-OPENAI: Mapping[str, str] = {"openai": "pip install 'guerdon[openai]'"}
+OPENAI: Mapping[str, str] = {"aiohttp": "pip install 'guerdon[openai]'"}
 """What a plug that asks endpoints `needs`."""
 Sent = Literal["temperature", "top_p", "max_tokens", "seed"]
 
@@ -71,15 +72,15 @@ class EndpointOptions(BaseModel):
         `total_seconds`: how long one request may take with all its repetitions, not counting where it waits for its
         turn. `largest`: the bytes of an answer that are read.
         """
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
         key = os.environ.get(self.api_key_env) or None
-        client = AsyncOpenAI(
-            api_key=key or "none",  # the library wants one, and a server without keys does not read it
-            base_url=self.base_url,
-            timeout=self.timeout,
-            max_retries=0,
-            http_client=DefaultAsyncHttpxClient(timeout=self.timeout, event_hooks={"response": [bounded(largest)]}),
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        client = ClientSession(
+            headers=headers,
+            connector=TCPConnector(limit=0),
+            timeout=ClientTimeout(total=None, sock_connect=self.timeout, sock_read=self.timeout),
+            proxy=_proxy(self.base_url),
         )
         return Endpoint(
             client=client,
@@ -87,8 +88,15 @@ class EndpointOptions(BaseModel):
             key_variable=self.api_key_env,
             key=key,
             max_retries=self.max_retries,
+            largest=largest,
             total_seconds=total_seconds,
             places=asyncio.Semaphore(self.concurrency),
             requests=Allowance(self.requests_per_minute),
             tokens=Allowance(self.tokens_per_minute),
         )
+
+
+def _proxy(url: str) -> str | None:
+    """What the environment says, asked once: aiohttp itself would ask in a thread for each request."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
