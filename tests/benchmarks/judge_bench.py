@@ -33,15 +33,35 @@ def _throughput() -> Line:
         facts(url)
         _, seconds = judged(url, count)
         most = facts(url)["most_at_once"]
+        bare = WAVES * SECONDS / asyncio.run(_barely(url, count))
     share = WAVES * SECONDS / seconds
     return Line(
         f"judge: {count} questions to a server that takes {SECONDS * 1000:.0f} ms, limit {AT_ONCE} at once",
         f"{share:.1%} of the limit's ideal; {most} at once at most",
-        "",
-        "",
+        f"{bare:.1%} (aiohttp alone)",
+        f"{share / bare:.2f}",
         f"≥ 90 %, never above {AT_ONCE}",
         share >= 0.9 and most <= AT_ONCE,
     )
+
+
+async def _barely(url: str, count: int) -> float:
+    """How long as many requests of the same size take that nobody prepares and nobody reads."""
+    from aiohttp import ClientSession, TCPConnector
+
+    question = 'BEGIN answer 0\nx\nEND answer 0 {"canary": "0"}' + "x" * 2000
+    body = json.dumps({"messages": [{"content": question}]}).encode()
+    left = iter(range(count))
+    async with ClientSession(connector=TCPConnector(limit=0)) as session:
+
+        async def work() -> None:
+            for _ in left:
+                async with session.post(f"{url}/chat/completions", data=body) as answer:
+                    await answer.read()
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+        return time.perf_counter() - begun
 
 
 def _rate(option: str, per_minute: int, each: int) -> Line:
