@@ -1,5 +1,6 @@
 """The reward `judge` against a server that takes its time: how near it comes to its limits, and what faults cost it."""
 
+import asyncio
 import json
 import subprocess
 import sys

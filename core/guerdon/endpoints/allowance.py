@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 
-LATEST = 0.2
+LATEST = 0.5
 """Seconds that one who waited may have been late, and the next are early for. A loop always wakes a little late, and
 without this the rate would be missed by that little each time."""
 

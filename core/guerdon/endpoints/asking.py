@@ -23,6 +23,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the first repetition; it doubles each time, up to the longest."""
 LONGEST_RETRY_AFTER = 3600.0
 """Seconds. A server that asks for a longer pause is not waited for."""
+NEWEST = 0.1
+"""What the newest answer counts, beside all before, when it is reckoned how many tokens the next one will use."""
 LONGEST_SHOWN = 300
 """Characters of a server's that an error repeats."""
 BAD_REQUEST = (400, 413, 422)
@@ -61,6 +63,22 @@ class Status(Exception):
 
 
 Failure = Unreached | Status | Malformed
+
+
+class Usage:
+    """How much of what requests may use they do use, as far as they have shown."""
+
+    def __init__(self) -> None:
+        self._share: float | None = None
+
+    def reckoned(self, most: int) -> int:
+        """What a request will use that may use so many tokens; all of them until one was answered."""
+        return most if self._share is None else max(1, round(most * self._share))
+
+    def note(self, used: int, most: int) -> None:
+        """One that might have used `most` has used so many."""
+        share = used / max(1, most)
+        self._share = share if self._share is None else self._share + NEWEST * (share - self._share)
 
 
 class Sent:
@@ -102,6 +120,7 @@ class Endpoint:
     tokens: Allowance
     total_seconds: float = math.inf
     """How long a request may take with all its repetitions, not counting where it waits for its turn."""
+    usage: Usage = field(default_factory=Usage)
     sending: set["asyncio.Task[Any]"] = field(default_factory=set)
     """Who waits for an answer at the moment."""
 
@@ -149,7 +168,7 @@ class Endpoint:
         seconds: float,
     ) -> _Answer:
         async with self.places:
-            taken, used = await self.tokens.take(tokens), 0
+            taken, used = await self.tokens.take(self.usage.reckoned(tokens)), 0
             try:
                 await self.requests.take(1)
                 with self._under_way(), sent:
@@ -158,6 +177,7 @@ class Endpoint:
                 used = taken  # unless it says how many
                 answer, said = read(text)
                 used = said if said is not None else taken
+                self.usage.note(used, tokens)
                 return answer
             finally:
                 self.tokens.give_back(taken - used)

@@ -40,7 +40,7 @@ class EndpointOptions(BaseModel):
     """How many requests may be sent in a minute, evenly, repeated ones included; no limit if you do not say."""
     tokens_per_minute: int | None = Field(None, ge=1)
     """How many tokens may be used in a minute, of prompts and completions; no limit if you do not say. Until a request
-    is answered, the most that it may use is reckoned."""
+    is answered, what those before it have used is reckoned; of the first, the most that it may use."""
     max_retries: int = Field(8, ge=0)
     """How often a request is repeated: after a refusal for now (429), a failure of the server, a lost connection or an
     answer that is none. The wait grows from half a second to half a minute, unless the server says how long."""
