@@ -168,9 +168,9 @@ class Endpoint:
         seconds: float,
     ) -> _Answer:
         async with self.places:
-            taken, used = await self.tokens.take(self.usage.reckoned(tokens)), 0
+            taken, used = await self.tokens.take(lambda: self.usage.reckoned(tokens)), 0
             try:
-                await self.requests.take(1)
+                await self.requests.take(lambda: 1)
                 with self._under_way(), sent:
                     async with asyncio.timeout(None if seconds == math.inf else seconds):
                         text = await self._send(body)

@@ -240,9 +240,9 @@ def test_tokens_that_were_not_used_are_waited_for_by_nobody() -> None:
     async def work() -> float:
         allowance = Allowance(60)
         begun = time.monotonic()
-        taken = await allowance.take(1000)
+        taken = await allowance.take(lambda: 1000)
         assert taken == 60, "more than a minute's cannot be had"
-        waiting = asyncio.create_task(allowance.take(1))
+        waiting = asyncio.create_task(allowance.take(lambda: 1))
         await asyncio.sleep(0.05)
         assert not waiting.done()
         allowance.give_back(taken)
