@@ -1,8 +1,8 @@
 """From a table of options to a plug, and back. Every mistake is named with its path."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
@@ -76,13 +76,39 @@ def _named(detail: Any, model: type[BaseModel], options: Mapping[str, Any], wher
     if detail["type"] == "plug":
         return [type(inner)(path + inner.where, inner.what, inner.way_out) for inner in detail["ctx"]["mistakes"]]
     if detail["type"] == "extra_forbidden":
-        return [OptionError(path, "no such option", suggestion(str(detail["loc"][-1]), list(model.model_fields)))]
+        return [OptionError(path, "no such option", suggestion(str(detail["loc"][-1]), _known(model, detail["loc"])))]
     way_out = f"see `guerdon show {model.name}`" if issubclass(model, Plug) else "see docs/reference/run-file.md"
     if detail["type"] == "missing":
         return [OptionError(path, "is required", way_out)]
-    # All options together are no news.
-    got = "" if isinstance(detail["input"], Mapping) and detail["loc"] == () else f", got {detail['input']!r}"
+    got = "" if _holds_table(detail["input"]) else f", got {detail['input']!r}"
     return [OptionError(path, f"{_lower(detail['msg'])}{got}", way_out)]
+
+
+def _holds_table(value: Any) -> bool:
+    """All options of a table together are no news, and one of them may hold a key by mistake."""
+    return isinstance(value, Mapping) or (isinstance(value, list) and any(map(_holds_table, value)))
+
+
+def _known(model: type[BaseModel], place: Sequence[Any]) -> list[str]:
+    """The options of the table that a mistake is in: the model's own, or those of a model inside of it."""
+    for part in place[:-1]:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        inner = _models_in(field.annotation) if field is not None else []
+        if len(inner) == 1:
+            model = inner[0]
+    return list(model.model_fields)
+
+
+def tables_in(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models, other than plugs, that the options of a model are made of: tables inside of its table."""
+    found = dict.fromkeys(one for field in model.model_fields.values() for one in _models_in(field.annotation))
+    return list(found)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [] if issubclass(annotation, Plug) else [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def _place(detail: Any, options: Mapping[str, Any]) -> list[str]:

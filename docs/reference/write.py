@@ -2,15 +2,18 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 from typing import TypeGuard
 
 import pydantic_core
+from pydantic import BaseModel
 from typer.main import get_command
 
 from guerdon import hookspecs, journal, plugs, programs, registry
 from guerdon.cli.app import app
 from guerdon.columns import PRESETS, ROLLOUT_COLUMNS
+from guerdon.options import tables_in
 from guerdon.plugs import KINDS, Plug, Reward
 from guerdon.rows import READERS
 
@@ -164,15 +167,26 @@ def _plug(plug: type[Plug]) -> list[str]:
     lines = [f"### `{plug.name}`", "", inspect.getdoc(plug) or "", ""]
     if issubclass(plug, Reward):
         lines += [_where(plug), ""]
-    if plug.model_fields:
-        lines += ["| option | type | default | |", "|---|---|---|---|"]
-    for name, field in plug.model_fields.items():
+    lines += _options(plug)
+    for table in tables_in(plug):
+        lines += ["", f"A `{table.__name__}` is a table. {inspect.getdoc(table) or ''}", "", *_options(table)]
+    return [*lines, ""]
+
+
+def _options(model: type[BaseModel]) -> list[str]:
+    lines = ["| option | type | default | |", "|---|---|---|---|"] if model.model_fields else []
+    for name, field in model.model_fields.items():
         default = "required" if field.is_required() else f"`{_toml(field.get_default(call_default_factory=True))}`"
         kind = str(field.annotation.__name__ if isinstance(field.annotation, type) else field.annotation)
         kind = kind.replace("typing.", "").replace("|", "\\|")
         doc = " ".join((field.description or "").split()).replace("|", "\\|")
-        lines.append(f"| `{name}` | {kind} | {default} | {doc} |")
-    return [*lines, ""]
+        lines.append(f"| `{name}` | {_shown(kind)} | {default} | {doc} |")
+    return lines
+
+
+def _shown(kind: str) -> str:
+    """A type without the modules of plugins, and without what cannot be read of an annotation."""
+    return re.sub(r"Annotated\[(\w+), .*?\)\]", r"\1", re.sub(r"\bguerdon_\w+(\.[a-z_]\w*)*\.(?=[A-Z])", "", kind))
 
 
 def _where(plug: type[Reward]) -> str:

@@ -5,13 +5,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from guerdon import DataError, GuerdonError, Rollout, Task
-from guerdon_vllm.answers import Answer
-from guerdon_vllm.asking import Endpoint, Refused
-from guerdon_vllm.cache import Cache
+from guerdon.endpoints import Cache, Endpoint, Refused
+from guerdon_vllm.answers import Answer, answers_of
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,11 @@ class Round:
         """The rollouts of each request. Raises GuerdonError once nothing more is under way."""
         if self.cache is not None:
             for key in (key for request in requests for key in request.keys):
-                if (answer := self.cache.get(key)) is not None:
-                    self.found[key] = answer
+                if (kept := self.cache.get(key)) is not None:
+                    try:
+                        self.found[key] = Answer(**kept)
+                    except TypeError as error:
+                        raise self.cache.unusable(error) from None
         for request in requests:
             missing = [key for key in request.keys if key not in self.found]
             for some in (missing[start : start + self.at_once] for start in range(0, len(missing), self.at_once)):
@@ -105,10 +107,10 @@ class Round:
                 body["n"] = len(missing)
             most = len(json.dumps(request.body)) // 3 + len(missing) * self.longest
             try:
-                answers = await self.endpoint.ask(body, most, lambda: self.hopeless is None)
+                answers = await self.endpoint.ask(body, most, answers_of, lambda: self.hopeless is None)
                 new = dict(zip(missing, answers, strict=False))  # a server may give fewer than `n`
                 if self.cache is not None:
-                    self.cache.put(new)
+                    self.cache.put({key: asdict(answer) for key, answer in new.items()})
             except Refused as refused:
                 error = GuerdonError(f"task '{request.task.id}'", refused.what, refused.way_out)
                 if refused.only_this:

@@ -13,6 +13,7 @@ from code_bench import code_lines
 from demo_bench import demo_lines
 from grpo_accuracy_bench import accuracy_lines
 from grpo_step_bench import step_lines
+from judge_bench import judge_lines
 from language_bench import language_lines
 from math_bench import math_lines
 from overhead_bench import overhead_lines
@@ -35,6 +36,7 @@ def main() -> None:
         "overhead": overhead_lines,
         "serve": serve_lines,
         "bridge": bridge_lines,
+        "judge": judge_lines,
         "grpo": lambda: [*step_lines(peers), *accuracy_lines(peers)],
         "recipes": demo_lines,
         "start": start_lines,

@@ -43,7 +43,7 @@ HEAVY = (
 )
 
 FLOORS = [
-    ("errors", "jsonvalues"),
+    ("errors", "jsonvalues", "endpoints"),
     ("types", "passes", "programs", "groups"),
     ("plugs",),
     ("hookspecs", "wire", "checkpoints"),
@@ -99,8 +99,9 @@ def test_a_worker_needs_no_command_line() -> None:
 def test_plugins_use_only_the_public_api() -> None:
     # `rows`, `columns` and `jsonvalues` are for sources of tasks: how rows of files become tasks is one thing, here and
     # there. The others are for trainers that score elsewhere: what a run file says, and where its rewards are served.
+    # `endpoints` is for whatever asks a model that others serve.
     public = {"guerdon", "guerdon.testing", "guerdon.rows", "guerdon.columns", "guerdon.jsonvalues"}
-    public |= {"guerdon.runfile", "guerdon.remote", "guerdon.resident", "guerdon.ledger"}
+    public |= {"guerdon.runfile", "guerdon.remote", "guerdon.resident", "guerdon.ledger", "guerdon.endpoints"}
     for file in SOURCES:
         if CORE not in file.parents:
             modules = {name for node in ast.walk(ast.parse(file.read_text())) for name in _modules(node)}

@@ -297,6 +297,8 @@ EXAMPLES: dict[tuple[str, str], Sequence[dict[str, Any]]] = {
     ("policy", "checkpoint"): [{"path": "some/model"}],
     ("sampler", "openai"): [{"base_url": "http://host/v1", "model": "some/model"}],
     ("reward", "tests"): [{"sandbox": {"use": "box", "timeout": 3, "inner": "box"}, "others": ["box"], "path": "x"}],
+    ("reward", "judge"): [{"judges": [{"base_url": "http://host/v1", "model": "m", "extra_body": {"top_k": 2}}]}],
+    ("reward", "judge-pairs"): [{"judges": [{"base_url": "http://host/v1", "model": "m"}], "cache": "x"}],
     ("reward", "overlong"): [{"max_length": 1000, "buffer": 100}],
 }
 

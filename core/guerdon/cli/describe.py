@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
@@ -114,6 +115,9 @@ def _placeholder(annotation: Any) -> Any:
         return [_placeholder(one) for one in arguments[:1]]
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return next(iter(annotation)).value
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel) and not issubclass(annotation, Plug):
+        required = {name: field for name, field in annotation.model_fields.items() if field.is_required()}
+        return {name: _placeholder(field.annotation) for name, field in required.items()}
     return PLACEHOLDERS.get(annotation, "…")
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import Console
 
     from guerdon.plugs import Reward
@@ -39,9 +40,10 @@ def _complain(found: "Registry", name: str) -> None:
 
 
 def _show(to: "Console", kind: str, entry: "Entry") -> None:
-    from guerdon.cli.describe import default_of, example, paragraphs, type_of
+    from guerdon.cli.describe import example, paragraphs
     from guerdon.cli.plugins import versioned
     from guerdon.cli.terminal import heading, indented
+    from guerdon.options import tables_in
     from guerdon.plugs import Reward
 
     plug = entry.plug
@@ -54,13 +56,24 @@ def _show(to: "Console", kind: str, entry: "Entry") -> None:
         indented(to, _where_it_runs(plug), 2)
         to.print()
     heading(to, "options" if plug.model_fields else "options: none")
-    for name, field in plug.model_fields.items():
-        default = default_of(field)
-        indented(to, f"{name} ({type_of(field)}) " + (default if default == "required" else f"= {default}"), 2)
-        indented(to, paragraphs(field.description or "(not documented)"), 6)
+    _options(to, plug)
+    for model in tables_in(plug):
+        to.print()
+        heading(to, f"options of a {model.__name__}, which is a table")
+        _options(to, model)
     to.print()
     heading(to, "in a run file")
     indented(to, example(plug), 2)
+
+
+def _options(to: "Console", model: "type[BaseModel]") -> None:
+    from guerdon.cli.describe import default_of, paragraphs, type_of
+    from guerdon.cli.terminal import indented
+
+    for name, field in model.model_fields.items():
+        default = default_of(field)
+        indented(to, f"{name} ({type_of(field)}) " + (default if default == "required" else f"= {default}"), 2)
+        indented(to, paragraphs(field.description or "(not documented)"), 6)
 
 
 def _where_it_runs(reward: "type[Reward]") -> str:

@@ -58,6 +58,7 @@ class ChatServer:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are sent apart
     server_of_tests: ChatServer
 
     def do_POST(self) -> None:

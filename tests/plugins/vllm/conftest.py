@@ -16,6 +16,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
     """An endpoint that answers honestly until a test says otherwise, and that nothing needs to be waited for."""
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("guerdon_vllm.asking.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("guerdon.endpoints.asking.FIRST_WAIT", 0.01)
     with ChatServer() as one:
         yield one

@@ -11,8 +11,8 @@ import pytest
 from chat_server import Behaviour, ChatServer, completion, cut, fails, hang_up, says, slow, writes
 
 from guerdon import GuerdonError, Rollout, Sampling, Task, opened
-from guerdon_vllm import OpenaiSampler, asking
-from guerdon_vllm.allowance import Allowance
+from guerdon.endpoints import Allowance, asking
+from guerdon_vllm import OpenaiSampler
 
 TASKS = [Task(f"t{number}", f"{number}+{number}=?") for number in range(6)]
 KEY = "sk-very-secret-0123456789"
@@ -240,9 +240,9 @@ def test_tokens_that_were_not_used_are_waited_for_by_nobody() -> None:
     async def work() -> float:
         allowance = Allowance(60)
         begun = time.monotonic()
-        taken = await allowance.take(1000)
+        taken = await allowance.take(lambda: 1000)
         assert taken == 60, "more than a minute's cannot be had"
-        waiting = asyncio.create_task(allowance.take(1))
+        waiting = asyncio.create_task(allowance.take(lambda: 1))
         await asyncio.sleep(0.05)
         assert not waiting.done()
         allowance.give_back(taken)

@@ -3,6 +3,11 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
+
+LATEST = 0.5
+"""Seconds that one who waited may have been late, and the next are early for. A loop always wakes a little late, and
+without this the rate would be missed by that little each time."""
 
 
 class Allowance:
@@ -16,15 +21,21 @@ class Allowance:
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
 
-    async def take(self, units: int) -> int:
-        """Wait until there is room, and take `units`, or all of a minute's if that is less; how many were taken."""
+    async def take(self, units: Callable[[], int]) -> int:
+        """Wait until there is room, and take `units`, or all of a minute's if that is less; how many were taken.
+
+        `units` is asked when it is one's turn: by then, more may be known of how many are needed.
+        """
+        waited = self._turn.locked()
         async with self._turn:
             while (wait := self._next - time.monotonic()) > 0:
+                waited = True
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), wait)
-            taken = units if self._most is None else min(units, self._most)
-            self._next = max(self._next, time.monotonic()) + taken * self._seconds_each
+            taken = units() if self._most is None else min(units(), self._most)
+            earliest = time.monotonic() - (LATEST if waited else 0.0)
+            self._next = max(self._next, earliest) + taken * self._seconds_each
             return taken
 
     def give_back(self, units: int) -> None:

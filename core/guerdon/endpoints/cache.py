@@ -1,17 +1,16 @@
-"""Completions that were asked for once, in a file, so that nothing is paid for twice."""
+"""Answers that were paid for once, in a file, so that nothing is asked twice."""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from guerdon import DataError
-from guerdon_vllm.answers import Answer
+from guerdon.errors import DataError
 
 
 class Cache:
-    """Completions by key, in one SQLite file that several processes may use. It holds no keys to any API."""
+    """JSON values by key, in one SQLite file that several processes may use. It holds no keys to any API."""
 
     def __init__(self, path: Path) -> None:
         """Open it, or make it. Raises DataError."""
@@ -27,29 +26,30 @@ class Cache:
                 "CREATE TABLE IF NOT EXISTS completions (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
             )
         except sqlite3.Error as error:
-            raise self._unusable(error) from None
+            raise self.unusable(error) from None
 
-    def get(self, key: str) -> Answer | None:
-        """The completion of this key, if there is one. Raises DataError."""
+    def get(self, key: str) -> Any:
+        """The value of this key; None if there is none. Raises DataError."""
         try:
             row = self._database.execute("SELECT answer FROM completions WHERE key = ?", (key,)).fetchone()
-            return Answer(**json.loads(row[0])) if row else None
-        except (sqlite3.Error, ValueError, TypeError) as error:
-            raise self._unusable(error) from None
+            return json.loads(row[0]) if row else None
+        except (sqlite3.Error, ValueError) as error:
+            raise self.unusable(error) from None
 
-    def put(self, answers: Mapping[str, Answer]) -> None:
-        """Keep completions, all of them or none. The first of a key stays. Raises DataError."""
-        rows: Iterable[tuple[str, str]] = ((key, json.dumps(asdict(answer))) for key, answer in answers.items())
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Keep values, all of them or none. The first of a key stays. Raises DataError."""
+        rows = [(key, json.dumps(value)) for key, value in values.items()]
         try:
             self._database.execute("BEGIN IMMEDIATE")
             self._database.executemany("INSERT OR IGNORE INTO completions VALUES (?, ?)", rows)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._unusable(error) from None
+            raise self.unusable(error) from None
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def _unusable(self, error: Exception) -> DataError:
+    def unusable(self, error: Exception) -> DataError:
+        """What to raise for a value that is none of those which were put."""
         return DataError(str(self.path), f"cannot be used as a cache: {error}", "name another file as `cache`")
