@@ -8,14 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 from corpora import load, math_rollout
+from openrlhf.utils import agent
 
 from guerdon import Mixture, Rollout, Task, Term
 from guerdon.serving.get_reward import completion_of, row_of_label
 from guerdon_format import ThinkTags
 from guerdon_local.deepseek_v3 import DeepseekV3
 from guerdon_math import BoxedMath
-
-agent = pytest.importorskip("openrlhf.utils.agent")
 
 MIX = """
 [rewards.format]
