@@ -41,6 +41,16 @@ def workers() -> list[int]:
     return [pid for pid in below(os.getpid()) if (found := stat(pid)) and found[1] in mine]
 
 
+def has_worked(pid: int) -> bool:
+    """Whether a process has used CPU time, in the clock's ticks of 10 ms."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return int(user) + int(system) > 0
+
+
 def alive(pids: Iterable[int]) -> list[int]:
     """Those that are more than zombies of somebody else's."""
     return [pid for pid in pids if (found := stat(pid)) is not None and found[0] != "Z"]

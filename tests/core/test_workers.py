@@ -1,5 +1,6 @@
 """Work that can be killed, and what is left of it: nothing."""
 
+import contextlib
 import os
 import random
 import signal
@@ -11,7 +12,7 @@ from typing import Any
 import hostile
 import pytest
 from asking import echoed, rollouts, sleepers, why
-from processes import alive, descriptors, eventually, servers, stat, workers
+from processes import alive, descriptors, eventually, has_worked, servers, stat, workers
 
 import guerdon.workers
 from guerdon import DataError, GuerdonError, Mixture, Reward, Rollout, Task, Term
@@ -81,12 +82,15 @@ def test_no_result_is_lost_or_swapped_when_somebody_kills_workers_and_their_serv
 
     def kill_at_random() -> None:
         rng = random.Random(7)
-        # Not faster: a judging that is killed five times over is given up on purpose.
         while not over.wait(0.2):
-            victims = servers() if rng.random() < 0.1 else workers()
+            # Only who has judged something: a judging that loses its worker five times is given up on purpose.
+            victims = [pid for pid in workers() if has_worked(pid)]
+            if victims and rng.random() < 0.1:
+                victims = servers()
             if victims:
                 killed.append(rng.choice(victims))
-                os.kill(killed[-1], signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(killed[-1], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_at_random)
     killer.start()
