@@ -91,7 +91,7 @@ def test_a_checkpoint_is_a_sequence_classifier_with_one_label(tmp_path: Path) ->
     go(run_file(tmp_path, pairs(60), **FAST))
     module = AutoModelForSequenceClassification.from_pretrained(last(tmp_path))
     assert module.config.num_labels == 1
-    assert float(module.score.weight.abs().sum()) > 0
+    assert module.score.weight.detach().any()
 
 
 def test_micro_batches_change_nothing(tmp_path: Path) -> None:
