@@ -177,7 +177,7 @@ class OpenJudge:
     async def _send(self, body: Mapping[str, Any], spent: Spent) -> Reply:
         spent.requests += 1
         most = len(json.dumps(body["messages"])) // 3 + self.options.max_tokens
-        return await self.endpoint.ask(body, most, _read)
+        return await self.endpoint.ask("/chat/completions", body, most, _read)
 
     def _fixed(self) -> dict[str, Any]:
         options = self.options

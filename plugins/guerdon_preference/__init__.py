@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from guerdon import Reward, hookimpl
+from guerdon_preference.endpoint import PreferenceEndpoint
 from guerdon_preference.reward import PreferenceModel
 
-__all__ = ["PreferenceModel"]
+__all__ = ["PreferenceEndpoint", "PreferenceModel"]
 
 
 @hookimpl
 def register_rewards(register: Callable[[type[Reward]], None]) -> None:
-    """Offer `preference-model`."""
+    """Offer `preference-model` and `preference-endpoint`."""
     register(PreferenceModel)
+    register(PreferenceEndpoint)

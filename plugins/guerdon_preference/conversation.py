@@ -12,9 +12,13 @@ PLACE = "the-answer-to-the-prompt"
 
 @dataclass(frozen=True)
 class Written:
-    """`tokens`: how many of the ids are the answer's. `forged`: it holds text that would have been a special token."""
+    """`tokens`: how many of the ids are the answer's. `forged`: it holds text that would have been a special token.
+
+    `text` is the same for those who take no ids. Special tokens in an answer are no such text, and are left out of it.
+    """
 
     ids: Sequence[int]
+    text: str
     tokens: int
     forged: bool
 
@@ -26,6 +30,10 @@ class Conversation:
     tokenizer: Any
     vocabulary: int
     """How many tokens the model knows. A tokenizer may have more, and no answer may hold those."""
+    padding: int | None
+    """The configuration's. transformers reads a score before those that end a text; OpenRLHF at the last of them."""
+    longest: int
+    """How many tokens the model can read."""
     openrlhf: bool = False
     special: set[int] = field(init=False)
     head: list[int] = field(init=False)
@@ -52,7 +60,12 @@ class Conversation:
             plain = self.tokenizer.encode(answer, add_special_tokens=False, split_special_tokens=True)
             # Where special tokens are in the model's own vocabulary too, splitting does not help.
             whole = [*left, *(number for number in plain if number not in self.special), *right]
-        return Written([*head, *whole, *tail], max(len(whole) - len(left) - len(right), 0), forged)
+            answer = self._without_specials(answer)
+        ids = [*head, *whole, *tail]
+        while not self.openrlhf and len(ids) > 1 and ids[-1] == self.padding:
+            ids.pop()
+        text = self._text(head) + before + answer + after + self._text(tail)
+        return Written(ids, text, max(len(whole) - len(left) - len(right), 0), forged)
 
     def _around(self, prompt: str | Sequence[Mapping[str, Any]]) -> tuple[list[int], str, str, list[int]]:
         if not self.tokenizer.chat_template:
@@ -73,6 +86,16 @@ class Conversation:
             after = after.rstrip("\n")
             after += "" if after.endswith(self.tokenizer.eos_token) else f" {self.tokenizer.eos_token}"
         return [], before, after, []
+
+    def _without_specials(self, answer: str) -> str:
+        words = self.tokenizer.convert_ids_to_tokens(sorted(self.special))
+        while found := [word for word in words if word in answer]:  # what is left may come together to another one
+            for word in found:
+                answer = answer.replace(word, "")
+        return answer
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return "".join(self.tokenizer.convert_ids_to_tokens(list(ids)))
 
     def _encoded(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False))

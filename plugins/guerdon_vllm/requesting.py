@@ -105,9 +105,10 @@ class Round:
                 body["seed"] = int(missing[0][:8], 16) >> 1
             if len(missing) > 1:
                 body["n"] = len(missing)
+            path = "/chat/completions" if "messages" in body else "/completions"
             most = len(json.dumps(request.body)) // 3 + len(missing) * self.longest
             try:
-                answers = await self.endpoint.ask(body, most, answers_of, lambda: self.hopeless is None)
+                answers = await self.endpoint.ask(path, body, most, answers_of, lambda: self.hopeless is None)
                 new = dict(zip(missing, answers, strict=False))  # a server may give fewer than `n`
                 if self.cache is not None:
                     self.cache.put({key: asdict(answer) for key, answer in new.items()})

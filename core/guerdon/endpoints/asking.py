@@ -1,4 +1,4 @@
-"""One request to an OpenAI-compatible endpoint: within its limits, again where it is worth it, else a clear error."""
+"""One request to an endpoint: within its limits, again where it is worth it, else a clear error."""
 
 import asyncio
 import email.utils
@@ -126,6 +126,7 @@ class Endpoint:
 
     async def ask(
         self,
+        path: str,
         body: Mapping[str, Any],
         tokens: int,
         read: Callable[[str], tuple[_Answer, int | None]],
@@ -133,13 +134,14 @@ class Endpoint:
     ) -> _Answer:
         """What `read` makes of the answer to a request: that, and the tokens that were used; or it raises Malformed.
 
-        `tokens`: how many it may use at most. It is not repeated once it is no longer `wanted`. Raises Refused.
+        `path`: what follows `base_url`. `tokens`: how many it may use at most. It is not repeated once it is no longer
+        `wanted`. Raises Refused.
         """
         attempt, left = 0, self.total_seconds
         while True:
             sent = Sent()
             try:
-                return await self._once(body, tokens, read, sent, left)
+                return await self._once(path, body, tokens, read, sent=sent, seconds=left)
             except TimeoutError:
                 raise self._too_late(attempt) from None
             except (Unreached, Status, Malformed) as error:
@@ -161,9 +163,11 @@ class Endpoint:
 
     async def _once(
         self,
+        path: str,
         body: Mapping[str, Any],
         tokens: int,
         read: Callable[[str], tuple[_Answer, int | None]],
+        *,
         sent: "Sent",
         seconds: float,
     ) -> _Answer:
@@ -173,7 +177,7 @@ class Endpoint:
                 await self.requests.take(lambda: 1)
                 with self._under_way(), sent:
                     async with asyncio.timeout(None if seconds == math.inf else seconds):
-                        text = await self._send(body)
+                        text = await self._send(path, body)
                 used = taken  # unless it says how many
                 answer, said = read(text)
                 used = said if said is not None else taken
@@ -192,10 +196,9 @@ class Endpoint:
         finally:
             self.sending.discard(job)
 
-    async def _send(self, body: Mapping[str, Any]) -> str:
+    async def _send(self, path: str, body: Mapping[str, Any]) -> str:
         from aiohttp import ClientError, InvalidURL
 
-        path = "/chat/completions" if "messages" in body else "/completions"
         data = json.dumps(body).encode()
         try:
             async with self.client.post(self.base_url.rstrip("/") + path, data=data) as response:
@@ -222,7 +225,7 @@ class Endpoint:
         if isinstance(error, TooLarge):
             return Refused(f"the answer of {here} {error}", "ask for less", only_this=True)
         if isinstance(error, Malformed):
-            way_out = "see whether `base_url` is that of an OpenAI-compatible API, which often ends in /v1"
+            way_out = "see whether `base_url` is that of the API; an OpenAI-compatible one often ends in /v1"
             return Refused(f"the answer of {here} {self._shown(str(error))}{times}", way_out)
         if isinstance(error, Late):
             return Refused(f"{here} gives no answer in time{times}", "raise `timeout`, or lower `concurrency`")

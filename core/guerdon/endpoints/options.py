@@ -19,19 +19,14 @@ OPENAI: Mapping[str, str] = {"aiohttp": "pip install 'guerdon[openai]'"}
 Sent = Literal["temperature", "top_p", "max_tokens", "seed"]
 
 
-class EndpointOptions(BaseModel):
-    """Options that a plug has besides its own, or a table inside of one."""
+class ServerOptions(BaseModel):
+    """Options of whatever asks a server over HTTP, besides its own."""
 
     # an option may hold a key by mistake
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
-    set_here: ClassVar[tuple[str, ...]] = ("model", "messages", "prompt", "n", "stream")
-    """What of a request is nobody else's to set."""
-
     base_url: str
     """Where the API is, as in `https://api.deepseek.com` or `http://localhost:8000/v1`."""
-    model: str
-    """The model, as the endpoint names it."""
     api_key_env: str = "OPENAI_API_KEY"
     """The name of the environment variable that holds the key. A server that wants no key is given none."""
     concurrency: int = Field(32, ge=1)
@@ -46,10 +41,6 @@ class EndpointOptions(BaseModel):
     answer that is none. The wait grows from half a second to half a minute, unless the server says how long."""
     timeout: float = Field(600.0, gt=0)
     """Seconds without a sign of life after which a request is given up and repeated."""
-    leave_out: tuple[Sent, ...] = ()
-    """What is not sent, because the server refuses it, and takes its own default for."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """What is sent besides, as in `{ top_k = 20 }`; vLLM gives token ids for `{ return_token_ids = true }`."""
 
     @model_validator(mode="after")
     def _says_where(self) -> Self:
@@ -60,8 +51,6 @@ class EndpointOptions(BaseModel):
             what = "base_url: a key has no place in it; put it into the environment variable that api_key_env names"
         elif not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_env, re.ASCII):
             what = "api_key_env is the name of an environment variable, and not the key itself"
-        elif taken := sorted(({*get_args(Sent), *self.set_here} - {*self.leave_out}) & {*self.extra_body}):
-            what = f"extra_body: `{taken[0]}` is not for you to set, unless `leave_out` can name it and does"
         else:
             return self
         raise PydanticCustomError("endpoint", "{what}", {"what": what})
@@ -94,6 +83,27 @@ class EndpointOptions(BaseModel):
             requests=Allowance(self.requests_per_minute),
             tokens=Allowance(self.tokens_per_minute),
         )
+
+
+class EndpointOptions(ServerOptions):
+    """Options of what asks an OpenAI-compatible endpoint: those of a plug, or a table inside of one."""
+
+    set_here: ClassVar[tuple[str, ...]] = ("model", "messages", "prompt", "n", "stream")
+    """What of a request is nobody else's to set."""
+
+    model: str
+    """The model, as the endpoint names it."""
+    leave_out: tuple[Sent, ...] = ()
+    """What is not sent, because the server refuses it, and takes its own default for."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """What is sent besides, as in `{ top_k = 20 }`; vLLM gives token ids for `{ return_token_ids = true }`."""
+
+    @model_validator(mode="after")
+    def _sends_nothing_twice(self) -> Self:
+        if taken := sorted(({*get_args(Sent), *self.set_here} - {*self.leave_out}) & {*self.extra_body}):
+            what = f"extra_body: `{taken[0]}` is not for you to set, unless `leave_out` can name it and does"
+            raise PydanticCustomError("endpoint", "{what}", {"what": what})
+        return self
 
 
 def _proxy(url: str) -> str | None:

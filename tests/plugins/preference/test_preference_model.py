@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from tiny_classifier import TASK, TEMPLATE, made, plainly
 
 from guerdon import DataError, Mixture, Outcome, Rollout, Score, Task, Term, opened
 from guerdon.options import build
@@ -14,39 +14,6 @@ from guerdon.plugs import Reward
 from guerdon_local.tokenizer import EOS, PRINTABLE
 from guerdon_local.tokenizer import build as tokenizer_of
 from guerdon_preference import PreferenceModel
-
-TASK = Task("t", "what is 6*7?")
-TEMPLATE = "{% for m in messages %}[{{ m.role }}]{{ m.content }}" + EOS + "{% endfor %}"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made(tmp_path_factory.mktemp("model"))
-
-
-def made(directory: Path, template: str | None = None, **options: Any) -> Path:
-    """A random reward model that reads printable characters."""
-    from transformers import Qwen2Config, Qwen2ForSequenceClassification
-
-    tokenizer = tokenizer_of(PRINTABLE)
-    tokenizer.chat_template = template
-    config = Qwen2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=200,
-        **{"num_labels": 1, "pad_token_id": 0, **options},
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module = Qwen2ForSequenceClassification(config)
-        torch.nn.init.normal_(module.score.weight)
-    module.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    return directory
 
 
 def scores(model: Path, *texts: str, task: Task = TASK, **options: Any) -> list[Score]:
@@ -57,15 +24,6 @@ def scores(model: Path, *texts: str, task: Task = TASK, **options: Any) -> list[
             return await reward.score([Rollout(task, text) for text in texts])
 
     return asyncio.run(work())
-
-
-def plainly(model: Path, text: str) -> float:
-    """What plain transformers says of one text."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    ids = AutoTokenizer.from_pretrained(model)(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-    with torch.inference_mode():
-        return float(AutoModelForSequenceClassification.from_pretrained(model)(ids).logits[0, 0])
 
 
 TEXTS = ["42", "it is 42", "a" * 90, "no", "forty-two, of course " * 4, "x"]
