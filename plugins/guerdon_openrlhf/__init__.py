@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 from guerdon import Trainer, hookimpl
 from guerdon_openrlhf.grpo import OpenrlhfGrpo
+from guerdon_openrlhf.rm import OpenrlhfRm
 from guerdon_openrlhf.sft import OpenrlhfSft
 
-__all__ = ["OpenrlhfGrpo", "OpenrlhfSft"]
+__all__ = ["OpenrlhfGrpo", "OpenrlhfRm", "OpenrlhfSft"]
 
 
 @hookimpl
 def register_trainers(register: Callable[[type[Trainer]], None]) -> None:
-    """Offer `openrlhf` and `openrlhf-sft`."""
+    """Offer `openrlhf`, `openrlhf-sft` and `openrlhf-rm`."""
     register(OpenrlhfGrpo)
     register(OpenrlhfSft)
+    register(OpenrlhfRm)

@@ -34,7 +34,7 @@ def fit(options: "OpenrlhfSft", run: Run) -> None:
     if not done:
         fitting.evaluate(run, model, 0, last=False)
     # A bar of OpenRLHF's counts the micro-batches of this process, from where it went on.
-    of_step, before = options.batch_size // (options.micro_batch_size * options.replicas), done
+    of_step, before = options.micro_batches, done
 
     def read(line: str) -> tuple[int, dict[str, float]] | None:
         found = lines.sft_step(line)
@@ -42,7 +42,7 @@ def fit(options: "OpenrlhfSft", run: Run) -> None:
             return None
         return before + found[0] // of_step, found[2]
 
-    with closing(fitting.trained(run, places, place, _words(options, arguments), read=read)) as reported:
+    with closing(fitting.trained(run, places, place, options.words(MODULE, arguments), read=read)) as reported:
         for number, metrics in reported:
             if number <= done:
                 continue  # a bar is drawn more often than it moves
@@ -61,13 +61,10 @@ def plan(options: "OpenrlhfSft", run: Run) -> str:
     model = run.start or run.directory / "policies" / run.stage
     arguments = options.arguments(places, str(model), run.seed, steps=_steps(options, run), resume=False)
     place.preflight(fitting.request(options, MODULE, arguments))
-    return f"OpenRLHF, on {options.gpus_per_node} GPUs\n{commands.shown(place.command(_words(options, arguments)))}"
+    return (
+        f"OpenRLHF, on {options.gpus_per_node} GPUs\n{commands.shown(place.command(options.words(MODULE, arguments)))}"
+    )
 
 
 def _steps(options: "OpenrlhfSft", run: Run) -> int:
-    return options.steps or max(round(options.epochs * len(prompts.demonstrations(run)) / options.batch_size), 1)
-
-
-def _words(options: "OpenrlhfSft", arguments: list[str]) -> list[str]:
-    processes = ["--standalone", "--nproc_per_node", str(options.gpus_per_node)]
-    return ["-m", "torch.distributed.run", *processes, "-m", MODULE, *arguments]
+    return options.steps_for(len(prompts.demonstrations(run)))

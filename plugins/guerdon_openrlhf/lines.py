@@ -41,7 +41,7 @@ PHASES: Mapping[str, str] = {
     "Initializing a V1 LLM engine": "vLLM is starting",
     "init engine": "vLLM is ready",
     "Generate samples": "the first completions are being sampled",
-    "Train step of epoch": "the first demonstrations are being learnt",
+    "Train step of epoch": "the first rows are being learnt",
     "Loading the checkpoint": "going on from OpenRLHF's checkpoint",
 }
 """What says that a phase has begun, and how a person is told."""
@@ -84,7 +84,7 @@ def sft_step(line: str) -> tuple[int, int, dict[str, float]] | None:
     found = SFT_STEP.search(line)
     if found is None:
         return None
-    values = {name: _number(value) for name, value in SFT_ITEM.findall(found[3])}
+    values = {name: number_of(value) for name, value in SFT_ITEM.findall(found[3])}
     metrics = {ours: values[theirs] for theirs, ours in SFT_METRICS.items() if theirs in values}
     return (int(found[1]), int(found[2]), metrics) if metrics else None
 
@@ -116,7 +116,8 @@ def cause(lines: Sequence[str]) -> str:
     return "\n  ".join(said[-SHOWN:]) or "it printed nothing"
 
 
-def _number(text: str) -> float:
+def number_of(text: str) -> float:
+    """What a bar writes as a number; not a number where it is none."""
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What both trainers of this package let their users choose. Names are those of `grpo` and `sft` where they mean it."""
+"""What all trainers of this package let their users choose. Names are those of `grpo` and `sft` where they mean it."""
 
 from typing import Any, Literal
 
@@ -81,7 +81,7 @@ class OpenrlhfTrainer(Trainer):
         return self
 
     def shared_arguments(self, of_model: str, of_optimizer: str, steps: int) -> Arguments:
-        """The arguments that both of OpenRLHF's programs take, though not under the same names."""
+        """The arguments that all of OpenRLHF's programs take, though not under the same names."""
         arguments = [
             *("--train.micro_batch_size", str(self.micro_batch_size)),
             *("--ds.zero_stage", str(self.zero_stage)),

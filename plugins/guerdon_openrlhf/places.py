@@ -30,6 +30,11 @@ class Places:
         return self.directory / "prompts.jsonl"
 
     @property
+    def held_out(self) -> Path:
+        """What a reward model is tried on, in the same shape."""
+        return self.directory / "held-out.jsonl"
+
+    @property
     def scored(self) -> Path:
         """Scored rollouts that no step has been found for yet."""
         return self.directory / "scored"

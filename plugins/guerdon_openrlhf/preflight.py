@@ -54,7 +54,7 @@ def look_at_rewards(config: str, stage: str) -> str:
     file = runfile.load(Path(config))
     options = next(one.trainer for one in file.stages if one.name == stage).model_dump()
     if "reward_servers" not in options:
-        return ""  # demonstrations are not judged
+        return ""  # demonstrations and pairs are not judged
     mixture = file.mixture(1, stage)
     if options["reward_servers"]:
         from guerdon.remote import RemoteMixture, fingerprint

@@ -74,12 +74,12 @@ def write_questions(options: "OpenrlhfGrpo", run: Run, path: Path, model: Path) 
 
     Raises DataError for tasks that cannot be trained on.
     """
-    tasks, tokenizer = _tasks(run), tokenizer_of(model)
-    _check_place(path)
+    tasks, tokenizer = tasks_of(run), tokenizer_of(model)
+    check_place(path)
     if not any(run.mixture.covers(task.domain) for task in tasks):
         domains = ", ".join(sorted({str(task.domain) for task in tasks}))
         what = f"no reward with a weight applies to any of them (domains: {domains})"
-        raise DataError(_where(run), what, "give a reward the tasks' `domains`, or none for every task")
+        raise DataError(where_of(run), what, "give a reward the tasks' `domains`, or none for every task")
     rows = []
     for task in tasks:
         prompt = written(tokenizer, task)
@@ -88,13 +88,15 @@ def write_questions(options: "OpenrlhfGrpo", run: Run, path: Path, model: Path) 
             raise DataError(f"task '{task.id}'", what, "raise max_prompt_length, or leave the task out")
         rows.append((prompt, task))
     order = shuffled(len(rows), run.seed, run.stage)
-    _write(path, (_question(number, *rows[next(order)]) for number in range(options.generations * options.questions)))
+    write_rows(
+        path, (_question(number, *rows[next(order)]) for number in range(options.generations * options.questions))
+    )
 
 
 def write_demonstrations(options: "OpenrlhfSft", run: Run, path: Path, model: Path, steps: int) -> None:
     """A line for each demonstration that is shown, as often as it is: `prompt`, and `completion` with its end token."""
     tokenizer = tokenizer_of(model)
-    _check_place(path)
+    check_place(path)
     if tokenizer.eos_token is None:
         what = "its tokenizer has no end token, so that a model could not learn where to end"
         raise DataError(str(model), what, "name one: `eos_token` in its tokenizer_config.json")
@@ -107,16 +109,16 @@ def write_demonstrations(options: "OpenrlhfSft", run: Run, path: Path, model: Pa
             raise DataError(f"task '{task.id}'", what, "raise max_length, or leave the task out")
         rows.append({"prompt": prompt.text, "completion": task.metadata["completion"] + tokenizer.eos_token})
     order = shuffled(len(rows), run.seed, run.stage)
-    _write(path, (rows[next(order)] for _ in range(steps * options.batch_size)))
+    write_rows(path, (rows[next(order)] for _ in range(steps * options.batch_size)))
 
 
 def demonstrations(run: Run) -> list[Task]:
     """The tasks, each of which has a demonstration. Raises DataError."""
-    tasks = _tasks(run)
+    tasks = tasks_of(run)
     for task in tasks:
         if not isinstance(task.metadata.get("completion"), str) or not task.metadata["completion"]:
             what = "has no demonstration: its metadata has no text under `completion`"
-            raise DataError(f"{_where(run)}: '{task.id}'", what, "use tasks that have one")
+            raise DataError(f"{where_of(run)}: '{task.id}'", what, "use tasks that have one")
     return tasks
 
 
@@ -136,25 +138,29 @@ def _question(number: int, prompt: Written, task: Task) -> dict[str, str]:
     return {"prompt": prompt.text, "label": json.dumps(label)}
 
 
-def _tasks(run: Run) -> list[Task]:
+def tasks_of(run: Run) -> list[Task]:
+    """All tasks of the run. Raises DataError for none."""
     tasks = list(run.tasks or ())
     if not tasks:
-        raise DataError(_where(run), "there are none", "look at the options of the tasks")
+        raise DataError(where_of(run), "there are none", "look at the options of the tasks")
     return tasks
 
 
-def _where(run: Run) -> str:
+def where_of(run: Run) -> str:
+    """What an error says of where tasks are."""
     return f"tasks of the stage '{run.stage}'"
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Raise DataError for a path that OpenRLHF does not take."""
     for character in SEVERAL:
         if character in str(path):
             what = f"has a '{character}' in its path, which OpenRLHF does not take for a file"
             raise DataError(str(path), what, "name another: --set directory=…")
 
 
-def _write(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    """A JSON object a line."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row) + "\n")

@@ -1,7 +1,9 @@
 """The real OpenRLHF, vLLM, DeepSpeed and Ray on a CPU, launched by `guerdon train` as a user launches them."""
 
+import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -177,6 +179,37 @@ def test_demonstrations_are_learnt_by_openrlhf_too(tmp_path, cpu_environment, ti
     assert fmean(line["loss"] for line in steps[-3:]) < fmean(line["loss"] for line in steps[:3]) - 0.5
     last = Checkpoints(tmp_path / "run" / "checkpoints").found()[-1]
     assert (last.path / "model.safetensors").is_file()
+
+
+def test_pairs_make_a_reward_model_that_the_reward_opens(tmp_path, cpu_environment, tiny_qwen):
+    from guerdon import Rollout, Task, opened
+    from guerdon_preference import PreferenceModel
+
+    draw = random.Random(0)
+    answers = [
+        (f"{draw.randrange(90)} so 7", f"{draw.randrange(90)} so {draw.choice('012345689')}") for _ in range(400)
+    ]
+    rows = [{"prompt": f"{n}?", "chosen": yes, "rejected": no} for n, (yes, no) in enumerate(answers)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = (HERE / "rm.toml").read_text("utf-8").replace("CHECKPOINT", str(tiny_qwen))
+    (tmp_path / "run.toml").write_text(text)
+    guerdon("train", "run.toml", environment=cpu_environment, cwd=tmp_path)
+    logged = metrics_of(tmp_path / "run", "train")
+    assert [line["step"] for line in logged if "loss" in line] == list(range(1, 13))
+    tried = [line["eval/accuracy"] for line in logged if "eval/accuracy" in line]
+    assert len(tried) == 3
+    assert tried[-1] > 0.9
+    found = Checkpoints(tmp_path / "run" / "checkpoints").found()
+    assert [one.step for one in found] == [5, 10, 12]
+
+    async def scored(path):
+        reward = PreferenceModel(model=str(path), device="cpu")
+        async with opened(reward):
+            rollouts = [Rollout(Task("t", f"{n}?"), text) for n in range(20) for text in (f"{n} so 7", f"{n} so 3")]
+            return [score.value for score in await reward.score(rollouts)]
+
+    values = asyncio.run(scored(found[-1].path))
+    assert sum(yes > no for yes, no in zip(values[::2], values[1::2], strict=True)) >= 18
 
 
 def test_no_gpu_is_said_before_anything_starts(tmp_path, cpu_environment, tiny_qwen):

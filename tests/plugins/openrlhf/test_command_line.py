@@ -12,7 +12,7 @@ from guerdon.plugs import Trainer
 from guerdon_openrlhf.parser import parsed
 from guerdon_openrlhf.places import Places
 
-GRPO, SFT = "openrlhf.cli.train_ppo_ray", "openrlhf.cli.train_sft"
+GRPO, SFT, RM = "openrlhf.cli.train_ppo_ray", "openrlhf.cli.train_sft", "openrlhf.cli.train_rm"
 PLACES = Places(Path("/run/stages/rl"))
 
 
@@ -106,6 +106,32 @@ def test_demonstrations_are_understood_too():
     args = parsed(SFT, trainer.arguments(PLACES, "/model", 7, steps=10, resume=False))
     assert (args.train.batch_size, args.data.output_key, args.data.input_template) == (32, "completion", "")
     assert (args.adam.lr, args.ckpt.path) == (2e-5, "/run/stages/rl/checkpoints")
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "value"),
+    [
+        ({}, "data.dataset", "/run/stages/rl/prompts.jsonl"),
+        ({}, "eval.dataset", "/run/stages/rl/held-out.jsonl"),
+        ({}, "data.prompt_key", None),
+        ({}, "data.apply_chat_template", False),
+        ({}, "data.max_len", 8192),
+        ({}, "data.max_samples", 2560),
+        ({}, "train.max_epochs", 1),
+        ({}, "train.batch_size", 256),
+        ({}, "adam.lr", 6e-6),
+        ({}, "model.loss_type", "sigmoid"),
+        ({}, "model.compute_fp32_loss_enable", True),
+        ({}, "ckpt.path", "/run/stages/rl/checkpoints"),
+        ({}, "ds.value_head_prefix", "score"),
+        ({"eval_steps": 0}, "eval.steps", -1),
+        ({"gradient_checkpointing": True}, "model.gradient_checkpointing_enable", True),
+        ({"more_arguments": ["--model.loss_type", "exp"]}, "model.loss_type", "exp"),
+    ],
+)
+def test_pairs_are_understood_too(options, path, value):
+    trainer = build(Trainer, {"use": "openrlhf-rm", "steps": 10, **options}, "trainer")
+    assert at(parsed(RM, trainer.arguments(PLACES, "/model", 7, steps=10, resume=False)), path) == value
 
 
 @pytest.mark.parametrize("arguments", [["--advantage_estimator", "group_norm"], ["--ds.zero_stage", "two"]])

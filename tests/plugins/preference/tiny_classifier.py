@@ -19,16 +19,9 @@ def made(directory: Path, template: str | None = None, **options: Any) -> Path:
 
     tokenizer = tokenizer_of(PRINTABLE)
     tokenizer.chat_template = template
-    config = Qwen2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=200,
-        **{"num_labels": 1, "pad_token_id": 0, **options},
-    )
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    usual = {**shape, "num_key_value_heads": 1, "max_position_embeddings": 200, "num_labels": 1, "pad_token_id": 0}
+    config = Qwen2Config(vocab_size=len(tokenizer), **{**usual, **options})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = Qwen2ForSequenceClassification(config)
