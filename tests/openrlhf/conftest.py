@@ -1,10 +1,16 @@
 """The real OpenRLHF and vLLM on a CPU. Run by `make test-openrlhf`, in an environment of their own; nowhere else."""
 
+import contextlib
 import os
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -89,3 +95,54 @@ def tiny_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Qwen2ForCausalLM(config).bfloat16().save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     return directory
+
+
+Serve = Callable[..., contextlib.AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Starts a server as a Python module, waits until it answers, and ends it with all that it has started."""
+    return _served
+
+
+@contextlib.contextmanager
+def _served(
+    words: Sequence[str], answers: str, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
+        )
+    try:
+        while not _reached(answers):
+            assert process.poll() is None, log.read_text()[-3000:]
+            time.sleep(0.5)
+        yield
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _reached(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

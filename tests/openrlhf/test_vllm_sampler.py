@@ -1,16 +1,12 @@
 """The samplers `vllm` and `openai` with the real vLLM on a CPU: what is drawn, how likely it was, and how it ends."""
 
 import asyncio
-import contextlib
 import json
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -246,7 +242,7 @@ def test_guerdon_eval_samples_with_it(tiny_qwen: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def endpoint(tiny_qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def endpoint(serve: Any, tiny_qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """vLLM's own OpenAI-compatible server."""
     directory = tmp_path_factory.mktemp("server")
     (directory / "chat.jinja").write_text(CHAT)
@@ -266,30 +262,10 @@ def endpoint(tiny_qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "logprobs-mode": "processed_logprobs",
     }
     words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *words, "--enforce-eager"]
-    with (directory / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
-    try:
-        while not reached(f"{url}/health"):
-            assert process.poll() is None, (directory / "log").read_text()[-3000:]
-            time.sleep(0.5)
+    module = ["vllm.entrypoints.openai.api_server", "--enforce-eager"]
+    with serve([*module, *words], f"{url}/health", directory / "log"):
         yield f"{url}/v1"
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def reached(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def ask(
