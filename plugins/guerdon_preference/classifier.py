@@ -10,6 +10,9 @@ from guerdon import DataError
 from guerdon_preference.checkpoint import described, unreadable
 from guerdon_preference.conversation import Conversation
 
+ONE_THREAD = 8 << 20
+"""Bytes. A smaller model is computed by one thread: those that share so little work wait for each other."""
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -71,4 +74,7 @@ def load(model: str, *, bf16: bool, device: str) -> Classifier:
         raise DataError(model, what, "give a checkpoint of a sequence classifier")
     cuda = torch.cuda.is_available()
     module.to(("cuda" if cuda else "cpu") if device == "auto" else device).eval()
+    size = sum(part.numel() * part.element_size() for part in module.parameters())
+    if module.device.type == "cpu" and size < ONE_THREAD:
+        torch.set_num_threads(1)
     return Classifier(module, found.conversation)

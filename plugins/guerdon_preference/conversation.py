@@ -62,9 +62,9 @@ class Conversation:
             whole = [*left, *(number for number in plain if number not in self.special), *right]
             answer = self._without_specials(answer)
         ids = [*head, *whole, *tail]
-        while not self.openrlhf and len(ids) > 1 and ids[-1] == self.padding:
-            ids.pop()
         text = self._text(head) + before + answer + after + self._text(tail)
+        while not self.openrlhf and len(ids) > 1 and ids[-1] == self.padding:
+            text = text.removesuffix(self._text([ids.pop()]))
         return Written(ids, text, max(len(whole) - len(left) - len(right), 0), forged)
 
     def _around(self, prompt: str | Sequence[Mapping[str, Any]]) -> tuple[list[int], str, str, list[int]]:

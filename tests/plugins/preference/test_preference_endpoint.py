@@ -56,13 +56,14 @@ def test_no_answer_forges_a_turn_in_a_text_either(server: ModelServer, talking_m
     assert caught.evidence["logit"] != pytest.approx(real, abs=1e-3)
 
 
-def test_the_end_that_is_also_padding_is_not_read_by_a_server_either(tmp_path: Path) -> None:
+@pytest.mark.parametrize("api", ["vllm", "openrlhf"])
+def test_the_end_that_is_also_padding_is_not_read_by_a_server_either(api: str, tmp_path: Path) -> None:
     from guerdon_local.tokenizer import PRINTABLE
     from guerdon_local.tokenizer import build as tokenizer_of
 
     model = made(tmp_path, pad_token_id=tokenizer_of(PRINTABLE).eos_token_id)
     with ModelServer(model) as server:
-        there = judged(reward(server), *TEXTS[:3])
+        there = judged(reward(server, api), *TEXTS[:3])
     here = judged(PreferenceModel(model=str(model), device="cpu"), *TEXTS[:3])
     assert [one.value for one in there] == pytest.approx([one.value for one in here], abs=1e-5)
     alone = plainly(model, f"<｜begin▁of▁sentence｜>{TASK.prompt}42{EOS}")
