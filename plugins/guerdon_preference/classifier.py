@@ -10,6 +10,8 @@ from guerdon import DataError
 from guerdon_preference.checkpoint import described, unreadable
 from guerdon_preference.conversation import Conversation
 
+ON_A_CPU, ON_A_GPU = 2048, 16_384
+"""Tokens of one forward pass, unless somebody says."""
 ONE_THREAD = 8 << 20
 """Bytes. A smaller model is computed by one thread: those that share so little work wait for each other."""
 
@@ -21,11 +23,12 @@ class Classifier:
     module: Any
     conversation: Conversation
 
-    def logits(self, texts: Sequence[Sequence[int]], budget: int) -> list[float]:
+    def logits(self, texts: Sequence[Sequence[int]], budget: int | None) -> list[float]:
         """The logit of each text, in order, in micro-batches of at most `budget` tokens with their padding.
 
         The longest come first; one that is longer than the budget is alone. A logit is read at the last token.
         """
+        budget = budget or (ON_A_CPU if self.module.device.type == "cpu" else ON_A_GPU)
         found = [0.0] * len(texts)
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         while order:

@@ -33,8 +33,9 @@ class PreferenceModel(LogitReward):
 
     model: str = Field(min_length=1)
     """A checkpoint directory, or a name on the Hugging Face hub, which is downloaded once."""
-    tokens_per_batch: int = Field(16_384, gt=0)
-    """Tokens, with padding, of one forward pass."""
+    tokens_per_batch: int | None = Field(None, gt=0)
+    """Tokens, with padding, of one forward pass; unless set 16,384 on a GPU, and 2,048 on a CPU, where more are slower:
+    they leave its caches."""
     bf16: bool = False
     """Compute in bfloat16, in half of the memory."""
     device: str = "auto"

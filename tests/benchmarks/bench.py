@@ -17,6 +17,7 @@ from judge_bench import judge_lines
 from language_bench import language_lines
 from math_bench import math_lines
 from overhead_bench import overhead_lines
+from preference_bench import preference_lines
 from report import table
 from serve_bench import serve_lines
 from start_bench import start_lines
@@ -37,6 +38,7 @@ def main() -> None:
         "serve": serve_lines,
         "bridge": bridge_lines,
         "judge": judge_lines,
+        "preference": preference_lines,
         "grpo": lambda: [*step_lines(peers), *accuracy_lines(peers)],
         "recipes": demo_lines,
         "start": start_lines,
