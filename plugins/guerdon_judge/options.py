@@ -53,6 +53,7 @@ class AsksJudges(Reward):
     """A reward whose scores are verdicts of models."""
 
     needs: ClassVar[Mapping[str, str]] = OPENAI
+    model_based: ClassVar[bool] = True
     budget: ClassVar[Budget] = Budget(wall_seconds=86_400.0)
     """Only in case that all else fails: a judging waits for its turn, and each request has `total_timeout`."""
 

@@ -44,13 +44,13 @@ HEAVY = (
 
 FLOORS = [
     ("errors", "jsonvalues", "endpoints"),
-    ("types", "passes", "programs", "groups"),
+    ("types", "passes", "programs", "correlations", "groups"),
     ("plugs",),
     ("hookspecs", "wire", "checkpoints"),
     ("registry", "judging", "totals"),
     ("worker", "forkserver", "launcher", "inprocess", "events"),
     ("workers", "blame"),
-    ("mixture", "advantage", "journal"),
+    ("mixture", "advantage", "hacking", "journal"),
     ("ledger", "rows", "columns", "parquet", "options", "consensus", "report", "evaluation"),
     ("stages", "runfile", "remote"),
     ("scoring", "remote", "resident", "serving", "testing", "training", "scaling"),
