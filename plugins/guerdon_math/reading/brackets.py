@@ -52,22 +52,18 @@ def _plain_pairs(text: str) -> list[tuple[int, int]]:
 
 def _pairs(text: str) -> list[tuple[int, int]]:
     """Where the content of each pair of outer brackets starts and ends, from the outside in."""
-    opened: list[tuple[int, str]] = []
-    at = 0
-    while (m := _OPENER.match(text, at)) is not None:
-        opened.append((m.end(), m[1]))
-        at = m.end()
-    end = len(text)
+    at, end = 0, len(text)
     pairs: list[tuple[int, int]] = []
-    for start, opener in opened:
+    while (m := _OPENER.match(text, at)) is not None:
+        at = m.end()
         while end and text[end - 1].isspace():
             end -= 1
-        if end <= start or text[end - 1] != _CLOSER_OF[opener] or text[end - 2 : end - 1] == "\\":
+        if end <= at or text[end - 1] != _CLOSER_OF[m[1]] or text[end - 2 : end - 1] == "\\":
             break
         end -= 1
         if text.endswith("\\right", 0, end):
             end -= 6
-        pairs.append((start, end))
+        pairs.append((at, end))
     return pairs
 
 

@@ -9,6 +9,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+
+class Server(ThreadingHTTPServer):
+    """With room for all who connect at once: whom the kernel turns away tries again after 1, 3, 7 … 63 seconds."""
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+
 Behaviour = Callable[["Handler", dict[str, Any]], None]
 
 
@@ -39,8 +47,7 @@ class ChatServer:
         class Here(Handler):
             server_of_tests = outer
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", port), Here)
-        self.http.daemon_threads = True
+        self.http = Server(("127.0.0.1", port), Here)
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     def __enter__(self) -> Self:
