@@ -44,7 +44,7 @@ HEAVY = (
 
 FLOORS = [
     ("errors", "jsonvalues", "endpoints"),
-    ("types", "passes", "programs", "correlations", "groups"),
+    ("types", "passes", "programs", "correlations", "groups", "preference"),
     ("plugs",),
     ("hookspecs", "wire", "checkpoints"),
     ("registry", "judging", "totals"),
@@ -53,7 +53,7 @@ FLOORS = [
     ("mixture", "advantage", "hacking", "journal"),
     ("ledger", "rows", "columns", "parquet", "options", "consensus", "report", "evaluation"),
     ("stages", "runfile", "remote"),
-    ("scoring", "remote", "resident", "serving", "testing", "training", "scaling"),
+    ("scoring", "preferring", "remote", "resident", "serving", "testing", "training", "scaling"),
     ("cli", "__main__"),
 ]
 """From the ground up. Imports at the head of a module go down, or stay on their floor; `TYPE_CHECKING` is exempt."""
