@@ -30,6 +30,7 @@ class PreferenceModel(Reward):
     """
 
     name: ClassVar[str] = "preference-model"
+    model_based: ClassVar[bool] = True
     isolation = "resident"
     budget: ClassVar[Budget] = Budget(cpu_seconds=86_400.0, wall_seconds=3600.0)
     needs: ClassVar[Mapping[str, str]] = {
