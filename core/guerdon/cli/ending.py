@@ -23,7 +23,7 @@ MEAN_OF = 10
 ROWS = ("pass@", "cons@", "rewards/", "mean_length", "clipped_ratio", "unscored")
 FAULTS = ("rollouts/unscored", "groups/dropped", "updates/skipped")
 """What is shown of steps only where it happened."""
-PLAIN = ("reward", "rewards/", "correlation/", "loss", "completions/", "entropy", "kl", "experts/load")
+PLAIN = ("reward", "rewards/", "correlation/", "loss", "eval/", "completions/", "entropy", "kl", "experts/load")
 
 
 def show_ending(described: "RunFile") -> None:

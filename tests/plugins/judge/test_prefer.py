@@ -18,6 +18,9 @@ from chat_server import ChatServer, choice, completion, fails
 from chat_server import says as digits
 from judge_server import JudgeServer, answers_of, parts_of, says
 
+from guerdon import Tasks
+from guerdon.options import build
+
 TASKS = 12
 AT_ONCE = 64
 """Questions that a judge is asked at the same time."""
@@ -203,6 +206,9 @@ def test_pairs_hold_what_the_judge_saw(at: Path, server: JudgeServer, writer: Ch
     for row in rows(at):
         assert re.fullmatch("[0-9a-f]{8}", row["chosen"])
         assert row["lengths"] == {"chosen": 8, "rejected": 8}
+    tasks = [*build(Tasks, {"use": "file", "path": str(at / "pairs.jsonl")}, "tasks")]
+    read = [{"prompt": task.prompt, **task.metadata} for task in tasks]  # as the trainer `preference` reads them
+    assert read == [{name: row[name] for name in ("prompt", "chosen", "rejected")} for row in rows(at)]
     (at / "pairs.jsonl").unlink()
     server.rule = lambda parts: {name: worth(parts[name].removeprefix("<think>no</think>")) for name in "AB"}
     assert prefer(at, "--set", "rewards.better.scope=completion").returncode == 0
