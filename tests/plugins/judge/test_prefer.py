@@ -219,6 +219,16 @@ def thought(body: dict[str, Any], place: int) -> dict[str, Any]:
     return {"role": "assistant", "content": f"<think>no</think>{digits(body, place)}"}
 
 
+def test_completions_of_the_run_files_own_policy_are_compared(at: Path, server: JudgeServer) -> None:
+    server.rule = lambda parts: {name: min(10, len(parts[name])) for name in "AB"}
+    digits = json.dumps(list("0123456789abcdefstk "))
+    policy = f'policy={{ use = "deepseek-v3", vocabulary = {digits}, hidden_size = 32 }}'
+    ended = prefer(at, "--set", "sampler=local", "--set", policy, "--max-completion-length", "12")
+    assert ended.returncode in (0, 1), ended.stderr  # the longer one always wins: balance may leave nothing
+    assert sum(counts(ended).values()) == TASKS
+    assert len({answers_of(one.body)[0] for one in server.asked}) > 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
