@@ -6,10 +6,11 @@ from guerdon import Policy, Sampler, Trainer, hookimpl
 from guerdon_local.checkpoint import Checkpoint
 from guerdon_local.deepseek_v3 import DeepseekV3
 from guerdon_local.grpo import Grpo
+from guerdon_local.preference import Preference
 from guerdon_local.sampler import LocalSampler
 from guerdon_local.sft import Sft
 
-__all__ = ["Checkpoint", "DeepseekV3", "Grpo", "LocalSampler", "Sft"]
+__all__ = ["Checkpoint", "DeepseekV3", "Grpo", "LocalSampler", "Preference", "Sft"]
 
 
 @hookimpl
@@ -27,6 +28,7 @@ def register_samplers(register: Callable[[type[Sampler]], None]) -> None:
 
 @hookimpl
 def register_trainers(register: Callable[[type[Trainer]], None]) -> None:
-    """Offer `sft` and `grpo`."""
+    """Offer `sft`, `grpo` and `preference`."""
     register(Sft)
     register(Grpo)
+    register(Preference)

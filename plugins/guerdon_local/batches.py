@@ -1,6 +1,6 @@
 """Rows of tokens, and how they are cut into micro-batches: by a budget of tokens, rows of a length together."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 import torch
@@ -69,7 +69,7 @@ def alike(rows: Sequence[Row], numbers: Sequence[int]) -> list[list[int]]:
     return list(found.values())
 
 
-def micro_batches(rows: Sequence[Row], budget: int) -> list[list[int]]:
+def micro_batches(rows: Sequence[Sized], budget: int) -> list[list[int]]:
     """Numbers of rows, in micro-batches of at most `budget` tokens with their padding; always in the same way.
 
     The longest come first, so that memory runs out at once or never. A row that is longer than the budget is alone.

@@ -20,8 +20,11 @@ from guerdon_local.training import GradientTrainer
 class Learner:
     """A model with its optimizer and its router balancing, as the stage begins or as a checkpoint left them."""
 
-    def __init__(self, run: Run, options: GradientTrainer, total: int) -> None:
-        """`total`: the steps of the stage. Raises DataError for a checkpoint that cannot be read."""
+    def __init__(self, run: Run, options: GradientTrainer, total: int, *, scores: bool = False) -> None:
+        """`total`: the steps of the stage. `scores`: the model is trained to score texts, and not to write them.
+
+        Raises DataError for a checkpoint that cannot be read.
+        """
         restored = run.journal.restored
         self.run, self.options = run, options
         self.restored: dict[str, Any] = state.load(restored) if restored else {}
@@ -31,7 +34,8 @@ class Learner:
         if adapter and self.restored["started"] and run.start is None:
             what = "the earlier stage's last checkpoint is gone, and this one's adapter belongs to it"
             raise DataError(str(restored), what, "put it back, or begin anew with --overwrite")
-        self.model = models.load(run.checkpoint() if restored is None or adapter else restored, train=True)
+        place = run.checkpoint() if restored is None or adapter else restored
+        self.model = models.load(place, train=True, scores=scores)
         self.device: torch.device = next(self.model.module.parameters()).device
         if options.gradient_checkpointing:
             with quiet(0):  # newer transformers have another name for it, and say so

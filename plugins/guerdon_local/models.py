@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
 ADAPTER = "adapter_config.json"
 """The file that makes a directory a LoRA adapter, as peft names it."""
+HEAD = "score.weight"
+"""What makes a score of the last token's hidden state, as transformers names it."""
 ONE_THREAD = 8 << 20
 """Bytes. A smaller model is computed by one thread."""
 
 
-def load(path: Path, *, train: bool = False, device: "torch.device | str | None" = None) -> LiveModel:
+def load(
+    path: Path, *, train: bool = False, device: "torch.device | str | None" = None, scores: bool = False
+) -> LiveModel:
     """The causal language model of a checkpoint directory in float32, on `device`: a GPU if there is one.
 
     A directory with an adapter is the model that the adapter belongs to, with the adapter; with `train`, the adapter
-    is what can be trained. Raises DataError for what is missing, damaged or no causal language model.
+    is what can be trained. With `scores` it is the sequence classifier on the same layers, with one score for a text;
+    one that has none yet gives every text 0. Raises DataError for what is missing, damaged or no causal language model.
     """
     import torch
 
@@ -30,10 +35,13 @@ def load(path: Path, *, train: bool = False, device: "torch.device | str | None"
         raise DataError(str(path), "there is no such checkpoint directory", "give the directory with `config.json`")
     place = torch.device(device) if device else torch.device("cuda" if torch.cuda.is_available() else "cpu")
     adapter = _adapter(path)
+    if adapter and scores:
+        way_out = "take `lora_rank` out of the policy"
+        raise DataError(str(path), "is a LoRA adapter, and a model that scores is trained whole", way_out)
     base = Path(adapter["base_model_name_or_path"]) if adapter else path
     config = _config(base)
     tokenizer = _tokenizer(base)
-    module = _module(base, config)
+    module = _module(base, config, scores)
     module.to(place)
     if adapter:
         module = _adapted(module, path, train)
@@ -84,24 +92,33 @@ def _tokenizer(path: Path) -> Any:
         raise _damaged(path, "its tokenizer", error) from error
 
 
-def _module(path: Path, config: Any) -> Any:
+def _module(path: Path, config: Any, scores: bool) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     from guerdon_local.quiet import quiet
 
+    kind: Any = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
+    if scores:
+        if type(config) not in kind._model_mapping:
+            what = f"transformers has no sequence classifier for a {config.model_type}"
+            raise DataError(str(path), what, "begin with a model of another architecture")
+        config.num_labels = 1
     weights = [*path.glob("*.safetensors"), *path.glob("*.bin")]
     if not weights:
         raise DataError(str(path), "there are no weights in this checkpoint", "look for its `model.safetensors`")
     try:
         with quiet(sum(file.stat().st_size for file in weights)):
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = kind.from_pretrained(
                 str(path), config=config, dtype=torch.float32, local_files_only=True, output_loading_info=True
             )
     except Exception as error:
         raise _damaged(path, "its weights", error) from error
     module, facts = loaded
-    if missing := sorted(facts["missing_keys"]):
+    missing = sorted(facts["missing_keys"])
+    if scores and missing == [HEAD]:
+        torch.nn.init.zeros_(module.get_parameter(HEAD))
+    elif missing:
         # transformers would go on with random numbers
         what = f"{len(missing)} of its weights are missing, such as `{missing[0]}`"
         raise DataError(str(path), what, "look whether all files are there, and are of one causal language model")

@@ -11,9 +11,13 @@ from pydantic_core import PydanticCustomError
 from guerdon import Task, Tasks
 from guerdon.columns import PRESETS, TASK_COLUMNS, Columns, no_column, task_of
 
+LESSONS = {"completion": str, "chosen": str, "rejected": str, "safe": bool}
+"""Columns for trainers, and the type that makes them one."""
+
 
 class TableTasks(Tasks):
-    """Rows that become tasks. A column `completion` is what a task's `metadata` has under this name, for `sft`."""
+    """Rows that become tasks. What a task's `metadata` has under the same names are the columns `completion`, for
+    `sft`, and `chosen`, `rejected` and `safe` (true or false), for `preference`."""
 
     preset: Literal["trl", "verl", "openrlhf"] | None = None
     """The column names of another trainer.
@@ -47,6 +51,6 @@ class TableTasks(Tasks):
         mapping: Columns = {**(PRESETS[self.preset] if self.preset else {}), **self.columns}
         for where, row in islice(rows, self.limit):
             task = task_of(row, where, mapping)
-            if isinstance(row.get("completion"), str):
-                task = replace(task, metadata={"completion": row["completion"], **task.metadata})
+            lessons = {name: row[name] for name, kind in LESSONS.items() if isinstance(row.get(name), kind)}
+            task = replace(task, metadata={**lessons, **task.metadata})
             yield replace(task, domain=self.domain or task.domain, language=self.language or task.language)
