@@ -10,11 +10,13 @@ demo: .venv/demo/ready
 
 # What needs a Docker engine gets one; without one all else is tested, and the result is still a failure.
 PYTEST = .venv/test/bin/python -m pytest -q
+# Slow ones mostly wait. Those that need Docker watch the whole machine, so nothing runs beside them.
+SLOW = $(PYTEST) -n 3 --dist loadfile -m "slow and not docker"
 test: .venv/test/ready
 	@if DOCKER_HOST=$$(tests/sandboxes/engine.sh); then \
-	  export DOCKER_HOST; $(PYTEST) -m "not slow" && $(PYTEST) -m slow; \
+	  export DOCKER_HOST; $(PYTEST) -m "not slow" && $(PYTEST) -m "slow and docker" && $(SLOW); \
 	else \
-	  $(PYTEST) -m "not slow and not docker" && $(PYTEST) -m "slow and not docker"; \
+	  $(PYTEST) -m "not slow and not docker" && $(SLOW); \
 	  echo "NOT TESTED: the sandbox docker and what runs in it. tests/sandboxes/engine.sh says why." >&2; exit 1; \
 	fi
 

@@ -15,6 +15,7 @@ from guerdon.errors import DataError, Interrupted
 
 if TYPE_CHECKING:
     from guerdon.events import Listeners
+    from guerdon.hacking import Watch
     from guerdon.ledger import Ledger
     from guerdon.totals import Total
     from guerdon.types import Rollout
@@ -39,17 +40,19 @@ class Journal:
         done: int = 0,
         restored: Path | None = None,
         interruption: threading.Event | None = None,
+        watch: "Watch | None" = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`done`: the steps that `restored` holds. `interruption` is set when the run is to be saved and left.
 
+        `watch` hears the metrics of every step, and its warnings are kept with them and said.
         `say` takes a line for whoever watches: what a trainer that is long without a step is doing.
         """
         self.directory, self.stage, self.listeners = directory, stage, listeners
         self.before, self.done, self.restored = before, done, restored
         self.checkpoints = Checkpoints(directory / "checkpoints")
         self.interruption = interruption or threading.Event()
-        self.say = say
+        self.watch, self.say = watch, say
         self.total = 0
         self._saved_to_leave = False
 
@@ -94,7 +97,9 @@ class Journal:
         """
         number = self.before + step
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-        line = json.dumps({"step": number, "stage": self.stage, **finite}) + "\n"
+        warnings = self.watch.hear(finite) if self.watch is not None else []
+        told = {"warnings": warnings} if warnings else {}
+        line = json.dumps({"step": number, "stage": self.stage, **finite, **told}) + "\n"
         path = self.directory / METRICS
         try:
             with path.open("a") as file:
@@ -104,6 +109,8 @@ class Journal:
         except OSError as error:
             way_out = "make room and go on with --resume"
             raise DataError(str(path), f"could not be written: {error.strerror}", way_out) from None
+        for warning in warnings:
+            self.say(f"warning, step {number:,}: {warning}")
         self.listeners.step_finished(number, metrics)
 
     def scored(self, step: int, rollouts: Sequence["Rollout"], totals: Sequence["Total"]) -> None:

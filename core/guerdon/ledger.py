@@ -61,7 +61,7 @@ def rollout_row(rollout: Rollout) -> dict[str, Any]:
     task = rollout.task
     return {
         "id": task.id,
-        "prompt": task.prompt,
+        "prompt": task.prompt if isinstance(task.prompt, str) else [dict(message) for message in task.prompt],
         "completion": rollout.completion,
         "ground_truth": task.ground_truth,
         "domain": task.domain,

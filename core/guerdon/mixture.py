@@ -59,6 +59,11 @@ class Mixture:
         return any(term.applies(domain) and term.weight != 0 for term in self.terms)
 
     @property
+    def model_based(self) -> frozenset[str]:
+        """The terms whose scores are models' opinions."""
+        return frozenset(term.name for term in self.terms if term.reward.model_based)
+
+    @property
     def needs_groups(self) -> bool:
         """Whether a reward compares the rollouts of a task with each other."""
         return any(isinstance(term.reward, GroupReward) for term in self.terms)

@@ -176,6 +176,9 @@ class Reward(Plug):
     budget: ClassVar[Budget] = Budget()
     concurrency: ClassVar[int] = 64
     """How many judgings of an `async def` reward run at the same time."""
+    model_based: ClassVar[bool] = False
+    """Whether its scores are a model's opinion, which a policy may learn to please without getting better. Runs show
+    what such a term goes along with, and warn when it rises while a verified one falls."""
     preload: ClassVar[tuple[str, ...]] = ()
     """Modules that are imported once, before workers are forked: what a judging would otherwise wait for."""
     ground_truth_type: ClassVar[Any] = Any

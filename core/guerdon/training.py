@@ -16,7 +16,8 @@ from guerdon.checkpoints import Checkpoints, Saved, verified, write_failure
 from guerdon.errors import DataError, GuerdonError
 from guerdon.evaluation import Evaluator
 from guerdon.events import Listeners
-from guerdon.journal import METRICS, Journal, trim
+from guerdon.hacking import Watch
+from guerdon.journal import METRICS, Journal, read_metrics, trim
 from guerdon.mixture import Mixture
 from guerdon.plugs import Run
 from guerdon.runfile import RunFile
@@ -97,6 +98,7 @@ def train(
             done=going_on.stage_step if going_on else 0,
             restored=going_on.path if going_on else None,
             interruption=interruption,
+            watch=_watch(file.directory, stage),
             say=say,
         )
         _fit(file, stage, journal)
@@ -182,6 +184,15 @@ def _run(
         evaluator=evaluator,
         trackers=file.trackers,
     )
+
+
+def _watch(directory: Path, stage: Stage) -> Watch:
+    """Knows what the stage has logged so far, so that nothing is warned of again after an interruption."""
+    watch = Watch(stage.terms)
+    for line in read_metrics(directory) if (directory / METRICS).exists() else ():
+        if line["stage"] == stage.name:
+            watch.hear(line)
+    return watch
 
 
 def _start(directory: Path, stage: str, journal: Journal) -> Path | None:

@@ -55,9 +55,9 @@ EXIT_CODES = [
     "|---|---|",
     "| 0 | done |",
     "| 1 | `plugins`: something cannot be used; `check`: a task fails; `sandbox check`: a promise is broken; "
-    "`score`: not one rollout was scored |",
+    "`score`: not one rollout was scored; `prefer`: no pair is kept |",
     "| 2 | a mistake in the arguments, files or plugins, named on stderr; or output that cannot be written |",
-    "| 130 | interrupted; `train` and `score --out` keep what is done, and say how to go on |",
+    "| 130 | interrupted; `train`, `prefer` and `score --out` keep what is done, and say how to go on |",
     "| 141 | whoever read standard output stopped early |",
     "",
 ]

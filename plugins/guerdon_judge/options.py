@@ -1,7 +1,7 @@
 """What all rewards that ask judges have in common: the judges, and what they are shown."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -53,6 +53,7 @@ class AsksJudges(Reward):
     """A reward whose scores are verdicts of models."""
 
     needs: ClassVar[Mapping[str, str]] = OPENAI
+    model_based: ClassVar[bool] = True
     budget: ClassVar[Budget] = Budget(wall_seconds=86_400.0)
     """Only in case that all else fails: a judging waits for its turn, and each request has `total_timeout`."""
 
@@ -101,15 +102,14 @@ class AsksJudges(Reward):
             self._open = None
             await stack.aclose()
 
-    async def ask(self, *questions: Question) -> list[list[Verdict]]:
-        """What each judge says, in order: its verdicts on each question, `times` of each.
+    async def ask(self, rounds: Sequence[tuple[Question, int]]) -> list[list[Verdict]]:
+        """What each judge says, in order: its verdict of each question, which is asked for the so manieth time.
 
         Raises what stood in the way of one of them, once all others are answered and kept.
         """
         if self._open is None:
             raise GuerdonError(f"reward '{self.name}'", "is not open", "use it inside `async with guerdon.opened(…)`")
         _, judges = self._open
-        rounds = [(question, number) for question in questions for number in range(self.times)]
         found = await asyncio.gather(
             *(judge.verdict(question, number) for judge in judges for question, number in rounds),
             return_exceptions=True,

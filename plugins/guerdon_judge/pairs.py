@@ -1,10 +1,12 @@
 """The reward `judge-pairs`: models say which of two answers is better, and a completion earns what it wins."""
 
-from collections import defaultdict
+import json
+import random
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,12 +15,14 @@ from guerdon_judge.judging import Verdict
 from guerdon_judge.options import AsksJudges
 from guerdon_judge.question import Question, prompt_text
 from guerdon_judge.untrusted import forgery_in
+from guerdon_judge.verdict import Mark
 from guerdon_judge.voting import spent_on, voted
 
 PAIR = """You are a strict and fair judge of answers. You are given a task and two answers, A and B. Say how well each \
 serves whoever asked: first whether it is right, then whether it is helpful, relevant and clear. The order in which \
 they stand, their length, style and confidence count for nothing."""
 WANTED = {"A": "how good the answer in part A is", "B": "how good the answer in part B is"}
+_OTHER = {"A": "B", "B": "A"}
 BASELINE = -1
 """The number of the answer that all others are compared with."""
 
@@ -33,6 +37,8 @@ class Comparison:
     difference: float
     why: str
     spent: Mapping[str, Any]
+    judgments: Sequence[tuple[str, "_Seen"]] = ()
+    """What was said, each with the model that said so; nothing where nobody had to be asked."""
 
 
 class JudgePairs(AsksJudges, GroupReward):
@@ -41,7 +47,8 @@ class JudgePairs(AsksJudges, GroupReward):
     Each completion of a group is compared with a baseline answer of the task, or with some others of the group. Both
     get marks, and each pair is asked in both orders. With `times = 2` there are four judgments, of which the mean
     counts, as DeepSeek-R1 asked DeepSeek-V3 for its preference data (arXiv 2501.12948v2, section 3.1, helpful reward
-    model); its places were drawn at random, and are exchanged here.
+    model); its places were drawn at random (`places = "drawn"`), and are exchanged here. Every judgment is in the
+    evidence, and `guerdon prefer` makes preference pairs of them.
 
     What is no verdict is told apart and blamed as by `judge`; a completion that causes it loses.
     """
@@ -51,6 +58,9 @@ class JudgePairs(AsksJudges, GroupReward):
     baseline: str | None = None
     """The key of a task's metadata that holds the answer to compare with. If you do not say, completions of a group are
     compared with each other."""
+    places: Literal["exchanged", "drawn"] = "exchanged"
+    """Where the two stand when they are asked about: each as often first as the other, so that a judge who likes the
+    first moves nothing; or drawn at random for each of the 2 × `times` questions, the same for the same texts."""
     opponents: int = Field(4, ge=2, multiple_of=2)
     """How many others of its group a completion is compared with at most. In a smaller group all are."""
 
@@ -70,13 +80,15 @@ class JudgePairs(AsksJudges, GroupReward):
             compared[pair] = found
         shares: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for one in compared.values():
-            for me, other, earned, sign in (
-                (one.first, one.second, one.earned[0], 1),
-                (one.second, one.first, one.earned[1], -1),
-            ):
-                against = "the baseline" if other == BASELINE else other
-                difference = sign * one.difference
-                shares[me].append({"with": against, "earned": earned, "difference": difference, "why": one.why})
+            for place, me, other in ((0, one.first, one.second), (1, one.second, one.first)):
+                share = {
+                    "with": "the baseline" if other == BASELINE else other,
+                    "earned": one.earned[place],
+                    "difference": one.difference if place == 0 else -one.difference,
+                    "why": one.why,
+                    "judgments": [{"model": model, **seen.told(place)} for model, seen in one.judgments],
+                }
+                shares[me].append(share)
         spent = _sum([one.spent for one in compared.values()])
         return [self._score(texts[number], shares[number], spent, number == 0) for number in range(len(group))]
 
@@ -102,22 +114,34 @@ class JudgePairs(AsksJudges, GroupReward):
                     yield pair
 
     async def _compare(self, task: str, texts: Mapping[int, str], pairs: Sequence[tuple[int, int]]) -> list[Comparison]:
-        def question(one: int, other: int) -> Question:
-            answers = {"A": texts[one], "B": texts[other]}
-            return Question(self.told(PAIR), WANTED, self.highest, {"task": task}, answers)
-
-        both = [question(*order) for one, other in pairs for order in ((one, other), (other, one))]
-        by_judge = await self.ask(*both) if both else []
+        rounds: list[tuple[Question, int]] = []
+        exchanged: list[bool] = []
+        for one, other in pairs:
+            asked: Counter[bool] = Counter()
+            for turned in self._turned(task, texts[one], texts[other]):
+                answers = {"A": texts[other], "B": texts[one]} if turned else {"A": texts[one], "B": texts[other]}
+                question = Question(self.told(PAIR), WANTED, self.highest, {"task": task}, answers)
+                rounds.append((question, asked[turned]))
+                asked[turned] += 1
+                exchanged.append(turned)
+        by_judge = await self.ask(rounds) if rounds else []
+        size = 2 * self.times
         found = []
         for number, pair in enumerate(pairs):
-            start, middle, end = (2 * number * self.times, (2 * number + 1) * self.times, (2 * number + 2) * self.times)
+            mine = slice(number * size, (number + 1) * size)
             of_judges = [
-                [_seen_from_the_first(verdict, False) for verdict in verdicts[start:middle]]
-                + [_seen_from_the_first(verdict, True) for verdict in verdicts[middle:end]]
+                [_seen_from_the_first(*one) for one in zip(verdicts[mine], exchanged[mine], strict=True)]
                 for verdicts in by_judge
             ]
-            found.append(self._comparison(pair, of_judges, [one for each in by_judge for one in each[start:end]]))
+            found.append(self._comparison(pair, of_judges, [one for each in by_judge for one in each[mine]]))
         return found
+
+    def _turned(self, *texts: str) -> list[bool]:
+        """For each time that a pair is asked about, whether its second stands first."""
+        if self.places == "exchanged":
+            return [False] * self.times + [True] * self.times
+        chance = random.Random(json.dumps(texts))
+        return [chance.random() < 0.5 for _ in range(2 * self.times)]
 
     def _comparison(
         self, pair: tuple[int, int], by_judge: Sequence[Sequence["_Seen"]], verdicts: Sequence[Verdict]
@@ -131,7 +155,8 @@ class JudgePairs(AsksJudges, GroupReward):
         )
         difference = fmean(seen.difference for one in by_judge for seen in one)
         why = next((seen.why for one in by_judge for seen in one if seen.guilty), by_judge[0][0].why)
-        return Comparison(first, second, (earned[0], earned[1]), difference, why, spent_on(verdicts))
+        judgments = [(judge.model, seen) for judge, one in zip(self.judges, by_judge, strict=True) for seen in one]
+        return Comparison(first, second, (earned[0], earned[1]), difference, why, spent_on(verdicts), judgments)
 
     def _score(self, text: str, shares: Sequence[Mapping[str, Any]], spent: Mapping[str, Any], pays: bool) -> Score:
         # the group's cost is told once, so that sums over rollouts are right
@@ -154,6 +179,17 @@ class _Seen:
     difference: float
     guilty: Sequence[str]
     why: str
+    stood: str
+    """Where the first of the pair stood."""
+    marks: tuple[Mark, Mark] | None = None
+
+    def told(self, place: int) -> dict[str, Any]:
+        """As evidence, for the first of the pair (0) or the second (1)."""
+        stood = self.stood if place == 0 else _OTHER[self.stood]
+        if self.marks is None:
+            return {"stood": stood, "failure": self.why}
+        mine, theirs = self.marks if place == 0 else self.marks[::-1]
+        return {"stood": stood, "mine": asdict(mine), "theirs": asdict(theirs)}
 
     def earned(self, place: int, highest: int) -> float:
         if self.guilty:
@@ -162,11 +198,12 @@ class _Seen:
 
 
 def _seen_from_the_first(verdict: Verdict, exchanged: bool) -> _Seen:
+    stood = "B" if exchanged else "A"
     if verdict.failure is not None:
-        guilty = [{"A": "B", "B": "A"}[part] if exchanged else part for part in verdict.guilty]
-        return _Seen(0.0, guilty, f"no verdict ({verdict.failure}), while harmless answers are judged well")
-    one, other = (verdict.marks[name] for name in ("BA" if exchanged else "AB"))
-    return _Seen(one.mark - other.mark, (), f"{one.mark:g} to {other.mark:g}")
+        guilty = [_OTHER[part] if exchanged else part for part in verdict.guilty]
+        return _Seen(0.0, guilty, f"no verdict ({verdict.failure}), while harmless answers are judged well", stood)
+    one, other = verdict.marks[stood], verdict.marks[_OTHER[stood]]
+    return _Seen(one.mark - other.mark, (), f"{one.mark:g} to {other.mark:g}", stood, (one, other))
 
 
 def _differ(texts: Mapping[int, str], pair: tuple[int, int]) -> bool:

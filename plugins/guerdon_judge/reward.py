@@ -65,7 +65,7 @@ class Judge(AsksJudges, Verifier):
         question = self._question(rollout)
         if not question.answers["answer"].strip():
             return Score(0.0, f"there is no {self.scope} to judge")
-        by_judge = await self.ask(question)
+        by_judge = await self.ask([(question, number) for number in range(self.times)])
         values = [fmean(self._value(verdict) for verdict in verdicts) for verdicts in by_judge]
         judged = zip(self.judges, values, by_judge, strict=True)
         evidence: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
@@ -97,7 +97,7 @@ class Collector:
         for number in range(options.steps_per_generation):
             mine = slice(number * options.batch_size, (number + 1) * options.batch_size)
             seen = kept[mine] + others[number :: options.steps_per_generation]
-            metrics = _metrics(seen)
+            metrics = _metrics(seen, self.run.mixture.model_based)
             if options.dynamic_sampling:
                 metrics["groups/resampled"] = float(len(seen) - options.batch_size)
             lessons.append(Lesson([row for group in rows[mine] for row in group], metrics))
@@ -183,20 +183,21 @@ def _check_sampled(groups: Sequence[Sequence[Rollout]], tasks: Sequence[Task], s
             raise PluginError(where, what, "mend the plugin that brings it")
 
 
-def _metrics(groups: Sequence[Group]) -> dict[str, float]:
+def _metrics(groups: Sequence[Group], model_based: Collection[str]) -> dict[str, float]:
     metrics = group_metrics(
         [
             [
                 Scored(
                     total.value,
                     {name: term.score.value for name, term in total.terms.items()},
-                    len(rollout.completion_ids or ()),
+                    rollout.completion_ids or (),
                     rollout.truncated,
                 )
                 for rollout, total in zip(group.rollouts, group.totals, strict=True)
             ]
             for group in groups
-        ]
+        ],
+        model_based,
     )
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     words = fmean(reflection_words(rollout.completion) for rollout in rollouts)

@@ -1,6 +1,6 @@
 """The trainer `openrlhf`, at work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ def fit(options: "OpenrlhfGrpo", run: Run) -> None:
             rows = parts.gather(places.scored)
             if rows:
                 run.journal.ledger.write_rows(run.journal.before + number * steps, rows)
-            run.journal.log(number * steps, {**(metrics_of(rows) if rows else {}), **metrics})
+            run.journal.log(number * steps, {**(metrics_of(rows, run.mixture.model_based) if rows else {}), **metrics})
             done = number
     if not done:
         raise GuerdonError("OpenRLHF", "ended without a step", f"look at what it printed: {places.log}")
@@ -76,14 +76,14 @@ def say_what_is_not_used(run: Run) -> None:
         run.journal.say("this stage is evaluated at its beginning and its end only")
 
 
-def metrics_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def metrics_of(rows: Sequence[Mapping[str, Any]], model_based: Collection[str]) -> dict[str, float]:
     """The metrics of a step's rows of the ledger."""
     groups = groupby(rows, key=lambda row: row["group"])
-    metrics = group_metrics([[_scored(row) for row in group] for _, group in groups])
+    metrics = group_metrics([[_scored(row) for row in group] for _, group in groups], model_based)
     metrics.pop("groups/dropped")  # OpenRLHF drops none
     return metrics
 
 
 def _scored(row: Mapping[str, Any]) -> Scored:
     terms = {name: term["value"] for name, term in row["terms"].items()}
-    return Scored(row["score"], terms, len(row["completion_ids"]), row["truncated"])
+    return Scored(row["score"], terms, row["completion_ids"], row["truncated"])

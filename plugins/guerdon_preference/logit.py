@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -18,6 +18,8 @@ HARMLESS = "I do not know."
 
 class LogitReward(Reward):
     """A reward that is made of a reward model's logit: clip(scale × (logit − length_penalty × tokens) + shift)."""
+
+    model_based: ClassVar[bool] = True
 
     scope: Literal["answer", "completion"] = "answer"
     """What it reads: what follows the thinking, as DeepSeek-R1's helpfulness model, or all of it, as R1's safety model

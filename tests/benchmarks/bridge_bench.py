@@ -30,18 +30,22 @@ use = "deepseek-v3"
 [tasks]
 use = "sums"
 
-[rewards.accuracy]
-use = "boxed-math"
+{rewards}
 
+[trainer]
+use = "openrlhf"
+gpus_per_node = 1
+"""
+CHEAP = """
 [rewards.format]
 use = "think-tags"
 
 [rewards.repetition]
 use = "repetition"
-
-[trainer]
-use = "openrlhf"
-gpus_per_node = 1
+"""
+IN_A_WORKER = """
+[rewards.accuracy]
+use = "boxed-math"
 """
 
 
@@ -64,18 +68,23 @@ class Engine:
 
 
 def bridge_lines() -> list[Line]:
-    """The latency of a rollout, with two rewards in this process and one in a worker."""
+    """The latency of a rollout with two cheap rewards, which are in this process, and with one more in a worker."""
+    what = "bridge into OpenRLHF, added to a rollout"
+    cheap = _line(f"{what}, two cheap rewards", CHEAP)
+    worker = _line(f"{what}, and one in a worker", CHEAP + IN_A_WORKER)
+    return [cheap, worker]
+
+
+def _line(what: str, rewards: str) -> Line:
     with tempfile.TemporaryDirectory() as directory:
-        seconds = asyncio.run(_latencies(Path(directory)))
+        seconds = asyncio.run(_latencies(Path(directory), rewards))
     middle, high = 1e3 * median(seconds), 1e3 * quantiles(seconds, n=100)[98]
     said = f"{middle:.2f} ms, 99th percentile {high:.1f} ms"
-    return [
-        Line(f"bridge into OpenRLHF, added to a rollout, {len(seconds)}", said, "", "", "< 2 ms median", middle < 2)
-    ]
+    return Line(f"{what}, {len(seconds)}", said, "", "", "< 2 ms median", middle < 2)
 
 
-async def _latencies(place: Path) -> list[float]:
-    (place / "config.toml").write_text(RUN.format(place=place))
+async def _latencies(place: Path, rewards: str) -> list[float]:
+    (place / "config.toml").write_text(RUN.format(place=place, rewards=rewards))
     places = Places(place / "stages" / "train")
     places.prepare(place / "config.toml", "train")
     spec = importlib.util.spec_from_file_location("agent_module", places.agent)

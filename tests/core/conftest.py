@@ -1,4 +1,4 @@
-"""Makes `import hostile` work here, and through the hand-over of sys.path in the workers too; slow tests come last."""
+"""Makes `import hostile` work here, and through the hand-over of sys.path in the workers too."""
 
 import os
 import sys
@@ -8,10 +8,6 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture

@@ -52,6 +52,24 @@ class Paid(Counting):
     paid: bool = True
 
 
+class Pleasing(Counting):
+    """Pleases its judge more and more, and is right less and less."""
+
+    name: ClassVar[str] = "pleasing"
+    requires: ClassVar[tuple[str, ...]] = ("policy", "rewards")
+    steps: int = 120
+    save_steps: int = 30
+
+    def fit(self, run: Run) -> None:
+        journal = run.journal
+        for step in journal.steps(self.steps):
+            journal.log(step, {"sum": 0.0, "rewards/opinion/mean": step / 200, "rewards/yes/mean": 1 - step / 200})
+            self._die(run.stage, step, "logged")
+            if journal.due(step, self.save_steps, self.steps):
+                with journal.saving(step, last=step == self.steps) as path:
+                    (path / "config.json").write_text("{}")
+
+
 class Careless(Trainer):
     """Ends without a checkpoint."""
 
@@ -104,7 +122,24 @@ class Yes(Verifier):
         return float(rollout.completion == "yes")
 
 
-PLUGS: Sequence[type[Trainer | Policy | Tasks | Verifier]] = (Counting, Paid, Careless, Failing, Sum, Few, Yes)
+class Opinion(Yes):
+    """What a model might say."""
+
+    name: ClassVar[str] = "opinion"
+    model_based: ClassVar[bool] = True
+
+
+PLUGS: Sequence[type[Trainer | Policy | Tasks | Verifier]] = (
+    Counting,
+    Paid,
+    Pleasing,
+    Careless,
+    Failing,
+    Sum,
+    Few,
+    Yes,
+    Opinion,
+)
 
 
 def registered() -> None:

@@ -44,16 +44,16 @@ HEAVY = (
 
 FLOORS = [
     ("errors", "jsonvalues", "endpoints"),
-    ("types", "passes", "programs", "groups"),
+    ("types", "passes", "programs", "correlations", "groups", "preference"),
     ("plugs",),
     ("hookspecs", "wire", "checkpoints"),
     ("registry", "judging", "totals"),
     ("worker", "forkserver", "launcher", "inprocess", "events"),
     ("workers", "blame"),
-    ("mixture", "advantage", "journal"),
+    ("mixture", "advantage", "hacking", "journal"),
     ("ledger", "rows", "columns", "parquet", "options", "consensus", "report", "evaluation"),
     ("stages", "runfile", "remote"),
-    ("scoring", "remote", "resident", "serving", "testing", "training", "scaling"),
+    ("scoring", "preferring", "remote", "resident", "serving", "testing", "training", "scaling"),
     ("cli", "__main__"),
 ]
 """From the ground up. Imports at the head of a module go down, or stay on their floor; `TYPE_CHECKING` is exempt."""

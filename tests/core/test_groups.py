@@ -5,8 +5,8 @@ import pytest
 from guerdon import Scored, group_metrics
 
 
-def scored(total, length=4, truncated=False, **terms):
-    return Scored(total, terms, length, truncated)
+def scored(total, length=4, truncated=False, completion_ids=None, **terms):
+    return Scored(total, terms, range(length) if completion_ids is None else completion_ids, truncated)
 
 
 def test_means_are_of_what_has_a_score():

@@ -332,3 +332,46 @@ def test_a_later_stage_is_told_where_it_started_also_when_it_goes_on(write: Writ
                 stop.clear()
     end = file.directory / "checkpoints" / "step-00005"
     assert starts == [None, end, end]
+
+
+HACKED = """
+policy = "sum"
+[rewards.yes]
+use = "yes"
+[rewards.opinion]
+use = "opinion"
+[trainer]
+use = "pleasing"
+"""
+
+
+def test_a_policy_that_pleases_its_judge_and_is_right_less_often_is_warned_of_once(write: Write) -> None:
+    file = write(HACKED)
+    said = go(file)
+    (warning,) = [line for line in said if "warning" in line]
+    assert warning.startswith(
+        "warning, step 100: 'opinion' went from 0.0275 to 0.478, and 'yes' went from 0.972 to 0.5"
+    )
+    told = {line["step"]: line["warnings"] for line in read_metrics(file.directory) if "warnings" in line}
+    assert told == {100: [warning.removeprefix("warning, step 100: ")]}
+
+
+def test_nobody_is_warned_where_no_reward_is_a_models(write: Write) -> None:
+    file = write(HACKED.replace('use = "opinion"', 'use = "yes"'))
+    assert not go(file)
+    assert not [line for line in read_metrics(file.directory) if "warnings" in line]
+
+
+@pytest.mark.parametrize("step", [95, 105])
+def test_after_a_kill_there_is_the_same_warning_and_no_other(write: Write, step: int) -> None:
+    file = write(HACKED, "trainer.save_steps=50")
+    go(file)
+    expected = everything(file.directory)
+    shutil.rmtree(file.directory)
+    program = [sys.executable, counting.__file__, str(file.path), f"directory={file.directory}"]
+    program += ["trainer.save_steps=50"]
+    killed = subprocess.run(program, check=False, env={**os.environ, "DIES": f"train {step} logged"})
+    assert killed.returncode == -9
+    resumed = subprocess.run([*program, "--resume"], check=True, capture_output=True, text=True)
+    assert resumed.stdout.count("warning") == (step < 100)
+    assert everything(file.directory) == expected

@@ -13,6 +13,7 @@ from guerdon.cli import (
     new,
     plot,
     plugins,
+    prefer,
     recipe,
     sandbox,
     score,
@@ -39,6 +40,7 @@ app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("recipe")(recipe.recipe)
 app.command("eval")(eval.evaluate)
+app.command("prefer")(prefer.prefer)
 app.command("serve")(serve.serve)
 app.command("plot")(plot.plot)
 app.add_typer(sandbox.app, name="sandbox")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's: they can be told apart with any colour vision, and here by their dashes too."""
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1, 2)), (0, (1, 1)), (0, (9, 3)), "-")
+WARNING = "#B00020"
 SMOOTHED = 40
 """Above so many points a line is a running mean over a fortieth of them, with the points themselves pale behind it."""
 LETTERS = 72
@@ -166,6 +167,17 @@ def _rewards(axes: "Axes", history: History) -> bool:
         for number, name in enumerate(history.names("rewards/", "/mean"), 1)
     ]
     drawn.append(_line(axes, history, "reward", "all together", 0))
+    for number, step in enumerate(dict.fromkeys(step for step, _ in history.warnings())):
+        axes.axvline(step, color=WARNING, linewidth=1, label="_again" if number else "warned of hacking")
+    return any(drawn)
+
+
+def _correlations(axes: "Axes", history: History) -> bool:
+    drawn = [
+        _line(axes, history, name, name.removeprefix("correlation/").replace("rewards/", "").replace("/", ", "), number)
+        for number, name in enumerate(history.names("correlation/"))
+    ]
+    axes.set_ylim(-1.03, 1.03)
     return any(drawn)
 
 
@@ -188,7 +200,9 @@ def _one(name: str, label: str) -> Callable[["Axes", History], bool]:
 PANELS = (
     Panel("accuracy", _accuracy),
     Panel("rewards in training, mean", _rewards),
+    Panel("correlations of models' rewards", _correlations),
     Panel("response length, tokens", _length),
+    Panel("repetition", _one("completions/repetition", "repetition")),
     Panel("entropy", _one("entropy", "entropy")),
     Panel("KL to the reference", _one("kl", "KL to the reference")),
     Panel("load of the experts, max/mean", _load),

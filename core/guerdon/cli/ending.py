@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from guerdon.cli.history import History, read
-from guerdon.cli.terminal import console, heading, indented, note, printable, shortened, table
+from guerdon.cli.terminal import console, heading, indented, note, printable, shortened, table, warn
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +23,7 @@ MEAN_OF = 10
 ROWS = ("pass@", "cons@", "rewards/", "mean_length", "clipped_ratio", "unscored")
 FAULTS = ("rollouts/unscored", "groups/dropped", "updates/skipped")
 """What is shown of steps only where it happened."""
-PLAIN = ("reward", "rewards/", "loss", "completions/", "entropy", "kl", "experts/load")
+PLAIN = ("reward", "rewards/", "correlation/", "loss", "eval/", "completions/", "entropy", "kl", "experts/load")
 
 
 def show_ending(described: "RunFile") -> None:
@@ -37,6 +37,7 @@ def show_ending(described: "RunFile") -> None:
         _show_samples(to, described.directory, evaluated)
     else:
         _show_steps(to, history)
+    _show_warnings(history)
     drawn = _draw(described.directory)
     to.print()
     if history.note:
@@ -100,6 +101,11 @@ def _show_steps(to: "Console", history: History) -> None:
             if name.startswith((*PLAIN, *FAULTS)) and shown:
                 listed.add_row(printable(name), _mean(first, name), _mean(last, name))
         to.print(listed)
+
+
+def _show_warnings(history: History) -> None:
+    for step, warning in history.warnings():
+        warn(f"step {step:,}: {warning}")
 
 
 def _mean(lines: Sequence[Mapping[str, Any]], name: str) -> str:

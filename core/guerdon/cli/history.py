@@ -38,6 +38,10 @@ class History:
         found = {name: None for line in self.lines for name in line if name.startswith(start) and name.endswith(end)}
         return list(found)
 
+    def warnings(self) -> list[tuple[int, str]]:
+        """What was warned of, each with its step."""
+        return [(line["step"], str(said)) for line in self.lines for said in line.get("warnings", ())]
+
     def stages(self) -> dict[str, int]:
         """The last step of every stage, in order; 0 for one with nothing but an evaluation before its first."""
         return {line["stage"]: line["step"] for line in self.lines}

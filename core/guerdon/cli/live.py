@@ -187,7 +187,7 @@ class Live:
 
     def _evaluation(self) -> str:
         said = []
-        for name in ("pass@1", *(name for name in self.evaluated if name.startswith("cons@"))):
+        for name in ("pass@1", "accuracy", *(name for name in self.evaluated if name.startswith("cons@"))):
             if name in self.evaluated:
                 said.append(f"{name} {self.evaluated[name]:.3f}")
                 if f"{name}/low" in self.evaluated:

@@ -18,7 +18,8 @@ def plot(
 ) -> None:
     """Draw the curves of a run: accuracy, rewards, response length, entropy, KL, expert load and reflection words.
 
-    A run that goes on may be drawn at any time.
+    Where a reward is a model's opinion, what it goes along with is drawn too, and where a warning was given. A run that
+    goes on may be drawn at any time.
     """
     from guerdon.cli.curves import draw
     from guerdon.errors import DataError

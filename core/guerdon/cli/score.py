@@ -155,7 +155,7 @@ class _Scoring:
             if self.done:
                 note(f"{path}: {self.done:,} of {counted(self.survey.rollouts, 'rollout')} are scored already")
             self._second_pass(output.rest, tally, output)
-            output.finish()
+            output.finished()
         return tally
 
     def _second_pass(self, chunks: "Iterator[Chunk]", tally: "Tally", output: "Output | None") -> "Tally":
@@ -209,8 +209,8 @@ class _Scoring:
 
 
 def _interrupted(done: int, out: Path | None) -> None:
-    from guerdon.cli.output import record_of
     from guerdon.cli.terminal import counted, note
+    from guerdon.cli.unfinished import record_of
 
     if out is None:
         note(f"\ninterrupted after {counted(done, 'rollout')}; nothing is kept without --out")

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from guerdon.errors import GuerdonError
+from guerdon.ledger import rollout_row
 from guerdon.types import Rollout
 
 INSTALL = "pip install 'guerdon[serve]'"
@@ -22,25 +23,6 @@ def token() -> str | None:
 
 
 def row_of(rollout: Rollout, group: str | None) -> dict[str, Any]:
-    """A rollout as the row of a request, without what is empty."""
-    task = rollout.task
-    row = {
-        "id": task.id,
-        "prompt": task.prompt if isinstance(task.prompt, str) else [dict(message) for message in task.prompt],
-        "completion": rollout.completion,
-        "ground_truth": task.ground_truth,
-        "domain": task.domain,
-        "language": task.language,
-        "metadata": dict(task.metadata) or None,
-        "truncated": rollout.truncated or None,
-        "prefill": rollout.prefill or None,
-        "prompt_ids": _listed(rollout.prompt_ids),
-        "completion_ids": _listed(rollout.completion_ids),
-        "logprobs": _listed(rollout.logprobs),
-        "group": group,
-    }
+    """A rollout as the row of a request, without what is not known."""
+    row = {**rollout_row(rollout), "group": group}
     return {name: value for name, value in row.items() if value is not None}
-
-
-def _listed(values: Any) -> list[Any] | None:
-    return None if values is None else list(values)

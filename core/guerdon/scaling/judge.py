@@ -5,7 +5,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,15 +16,12 @@ from guerdon.errors import GuerdonError, PluginError, RewardBroken
 from guerdon.plugs import Plug
 from guerdon.scaling.cluster import alive, imported
 from guerdon.scaling.parcels import Scored, pack_error, pack_scored, unpack_work
-from guerdon.totals import Total
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from guerdon.runfile import RunFile
 
-FLUSH_SECONDS = 1.0
-"""What is scored is handed over so often. More often costs Ray more than the scoring of cheap rewards takes."""
 MOST_ATTEMPTS = 5
 """How often a parcel may lose the actor that has it, before it is held to be the reason."""
 
@@ -102,15 +98,18 @@ class Judge:
             self.error = self._of_this_node(error)
 
     def __call__(self, batch: "pa.Table") -> Iterator["pa.Table"]:
-        """A table of parcels of work becomes tables with one parcel of what is scored, in order."""
+        """A table of parcels of work becomes tables with one parcel each of what is scored, in order.
+
+        How many there are must not hang on time: when an actor is lost in the middle, Ray skips as many of the next
+        one's as it has of the first one's, whatever is in them.
+        """
         if self.error is not None:
             yield table(pack_error(self.error))
             return
         try:
             for parcel, lines in zip(batch["parcel"], batch["lines"], strict=True):
                 self._begin(lines.as_py())
-                for scored in self._scored(parcel.as_py()):
-                    yield table(pack_scored(scored))
+                yield table(pack_scored(self._scored(parcel.as_py())))
         except RewardBroken as error:
             yield table(pack_error(error))
         except GuerdonError as error:
@@ -120,18 +119,9 @@ class Judge:
         if getattr(self, "mixture", None) is not None:
             self.mixture.close()
 
-    def _scored(self, parcel: bytes) -> Iterator[list[Scored]]:
-        flying: list[tuple[int, Future[list[Total]]]] = [
-            (work.number, self.mixture.submit(work.rollouts, work.groups)) for work in unpack_work(parcel)
-        ]
-        landed: list[Scored] = []
-        since = time.monotonic()
-        for number, future in flying:
-            if landed and not future.done() and time.monotonic() - since >= FLUSH_SECONDS:
-                yield landed
-                landed, since = [], time.monotonic()
-            landed.append(Scored(number, future.result()))
-        yield landed
+    def _scored(self, parcel: bytes) -> list[Scored]:
+        flying = [(work.number, self.mixture.submit(work.rollouts, work.groups)) for work in unpack_work(parcel)]
+        return [Scored(number, future.result()) for number, future in flying]
 
     def _begin(self, lines: str) -> None:
         """Raise GuerdonError if too many have tried before."""

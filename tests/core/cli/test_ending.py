@@ -137,3 +137,11 @@ def test_files_that_somebody_removed_leave_the_numbers(run, capsys, monkeypatch)
     for path in (run / "evaluations").iterdir():
         path.unlink()
     assert "pass@1" in ending(run, capsys, monkeypatch).out
+
+
+def test_what_was_warned_of_is_told_again(run, capsys, monkeypatch):
+    lines = [step(n, "rl", **{"rewards/a/mean": n / 9}) for n in range(1, 10)]
+    lines[4] = step(5, "rl", **{"rewards/a/mean": 0.5, "warnings": ["'a' went up\x1b", "'b' too"]})
+    (run / "metrics.jsonl").write_text("".join(lines))
+    said = ending(run, capsys, monkeypatch)
+    assert said.err == "warning: step 5: 'a' went up\\x1b\nwarning: step 5: 'b' too\n"

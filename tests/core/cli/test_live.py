@@ -101,6 +101,12 @@ def test_the_last_evaluation_stays_until_the_next_one():
     assert "pass@1 0.700   after step 4" in "\n".join(panel(live))
 
 
+def test_a_reward_models_accuracy_is_an_evaluation_too(capsys):
+    live = Live(run("helpful"))
+    live.step("helpful", 2, 10, {"loss": 0.3, "eval/accuracy": 0.975, "eval/brier": 0.02})
+    assert "held out: accuracy 0.975   after step 2" in capsys.readouterr().err
+
+
 def test_the_time_that_is_left_is_that_of_the_steps_without_the_start_and_the_evaluations(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])

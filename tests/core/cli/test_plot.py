@@ -131,3 +131,16 @@ def test_a_run_with_nothing_to_draw_says_so(place, run, text, said):
 def test_without_matplotlib_it_says_how_to_get_it(place, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "needs matplotlib, which is not installed; pip install 'guerdon[local]'" in place.complaint("plot", run)
+
+
+def test_what_a_models_reward_goes_along_with_is_drawn_and_where_a_warning_was_given(place, run):
+    with (run / "metrics.jsonl").open("a") as file:
+        for number in range(71, 80):
+            shown = {"rewards/judge/mean": number / 100, "completions/repetition": 0.1}
+            shown |= {"correlation/judge/length": 0.5, "correlation/judge/rewards/accuracy": -0.5}
+            shown |= {"warnings": ["'judge' went up"]} if number == 75 else {}
+            file.write(line(number, "rl", **shown))
+    place.guerdon("plot", run, "--out", "it.svg")
+    said = texts(place / "it.svg")
+    assert {"correlations of models' rewards", "judge, length", "judge, accuracy", "warned of hacking"} <= set(said)
+    assert "repetition" in said

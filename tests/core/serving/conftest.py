@@ -1,4 +1,4 @@
-"""Makes `from servers import serving` work here; slow tests come last."""
+"""Makes `from servers import serving` work here."""
 
 import importlib
 import sys

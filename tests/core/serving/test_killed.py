@@ -68,8 +68,8 @@ def test_killed_workers_change_nothing(serve, rollouts, expected):
                 return True
 
         with again_and_again(1.0, kill_a_worker) as killed:
-            assert judged(mixture, rollouts) == expected
-    assert any(killed)
+            while len(list(filter(None, killed))) < 3:
+                assert judged(mixture, rollouts) == expected
 
 
 def test_killed_servers_change_nothing(serve, rollouts, expected):
@@ -83,5 +83,5 @@ def test_killed_servers_change_nothing(serve, rollouts, expected):
             running.append(stack.enter_context(serve(MATH, port=running[0].port)))
 
         with again_and_again(1.0, kill_and_start_again) as killed:
-            assert judged(mixture, rollouts) == expected
-    assert killed
+            while len(killed) < 3:
+                assert judged(mixture, rollouts) == expected

@@ -42,6 +42,30 @@ def test_four_judgments_as_r1_asked_for(server: JudgeServer) -> None:
     assert len({asked.body["seed"] for asked in server.asked}) == 4
 
 
+def test_both_of_a_pair_are_told_the_same_from_where_they_stand(larger: JudgeServer) -> None:
+    one, other = (score.evidence["comparisons"][0] for score in scores(pairs(larger), "3", "8", task=TASK))
+    assert (one["difference"], other["difference"]) == (-5.0, 5.0)
+    assert [said["stood"] for said in one["judgments"]] == ["A", "B"]
+    assert [said["stood"] for said in other["judgments"]] == ["B", "A"]
+    assert [said["mine"]["mark"] for said in one["judgments"]] == [3.0, 3.0]
+    assert [said["mine"] for said in one["judgments"]] == [said["theirs"] for said in other["judgments"]]
+
+
+def test_places_may_be_drawn_as_r1s_were_and_are_the_same_for_the_same_texts(larger: JudgeServer) -> None:
+    drawn = pairs(larger, times=2, places="drawn")
+    first = scores(drawn, *"123456", task=TASK)
+    stood = [
+        "".join(said["stood"] for said in comparison["judgments"])
+        for score in first
+        for comparison in score.evidence["comparisons"]
+    ]
+    assert all(len(one) == 4 for one in stood)
+    assert {one.count("A") for one in stood} >= {1, 2, 3}
+    assert [score.evidence for score in scores(drawn, *"123456", task=TASK)] == [score.evidence for score in first]
+    per_text = Counter((*answers_of(asked.body), asked.body["seed"]) for asked in larger.asked)
+    assert set(per_text.values()) == {2}, "each question of each of the two runs is another one"
+
+
 def test_comparisons_are_bounded_and_fair(larger: JudgeServer) -> None:
     scores(pairs(larger, opponents=4), *"0123456789ab", task=TASK)
     assert len(larger.asked) == 2 * 12 * 4 // 2
@@ -52,9 +76,18 @@ def test_comparisons_are_bounded_and_fair(larger: JudgeServer) -> None:
 def test_all_may_be_compared_with_a_baseline(larger: JudgeServer) -> None:
     found = scores(pairs(larger, baseline="usual"), "1", "9", task=TASK)
     assert [score.value for score in found] == pytest.approx([0.3, 0.7])
-    assert found[0].evidence["comparisons"] == [
-        {"with": "the baseline", "earned": 0.3, "difference": -4.0, "why": "1 to 5"}
+    (comparison,) = found[0].evidence["comparisons"]
+    mine, theirs = {"mark": 1.0, "reason": "because of A"}, {"mark": 5.0, "reason": "because of B"}
+    assert comparison.pop("judgments") == [
+        {"model": "tiny", "stood": "A", "mine": mine, "theirs": theirs},
+        {
+            "model": "tiny",
+            "stood": "B",
+            "mine": mine | {"reason": "because of B"},
+            "theirs": theirs | {"reason": "because of A"},
+        },
     ]
+    assert comparison == {"with": "the baseline", "earned": 0.3, "difference": -4.0, "why": "1 to 5"}
     assert all("5" in answers_of(asked.body) for asked in larger.asked)
 
 

@@ -55,6 +55,13 @@ class Sevens(Verifier):
         return rollout.completion.count("7") / max(len(rollout.completion), 1)
 
 
+class Liked(Sevens):
+    """As `Sevens`, and as if a model said so."""
+
+    name: ClassVar[str] = "sevens-liked"
+    model_based: ClassVar[bool] = True
+
+
 class Slow(Verifier):
     """As `Sevens`, after a while."""
 
@@ -104,7 +111,7 @@ class Stingy(LocalSampler):
         return [[replace(one, logprobs=(one.logprobs or ())[1:]) for one in group] for group in groups]
 
 
-PLUGS = (Prompts, Sevens, Slow, OneByOne, Unhurried, Stingy)
+PLUGS = (Prompts, Sevens, Liked, Slow, OneByOne, Unhurried, Stingy)
 
 
 def registered() -> None:

@@ -247,3 +247,12 @@ def test_every_field_says_what_it_is() -> None:
     for kind in ("grpo", "sft"):
         plug = registry.load().plugs["trainer", kind].plug
         assert all(field.description for field in plug.model_fields.values())
+
+
+def test_a_term_that_is_a_models_opinion_is_correlated_with_what_it_might_be_pleased_by(tmp_path: Path) -> None:
+    rewards: dict[str, dict[str, Any]] = {"liked": {"use": "sevens-liked"}, "sevens": {"use": "sevens"}}
+    for line in go(run_file(tmp_path, FAST, **rewards)):
+        found = {name: value for name, value in line.items() if name.startswith("correlation/")}
+        assert set(found) <= {f"correlation/liked/{other}" for other in ("length", "repetition", "rewards/sevens")}
+        assert found["correlation/liked/rewards/sevens"] == pytest.approx(1.0)
+        assert 0 <= line["completions/repetition"] < 1

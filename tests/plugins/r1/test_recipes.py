@@ -116,3 +116,13 @@ def test_r1_zero_at_full_scale_lets_longer_completions_through_after_8200_of_104
 
 def test_r1s_first_stage_of_reinforcement_learning_clips_at_ten() -> None:
     assert full_scale("cold-start-rl").stages[-1].trainer.model_dump()["epsilon"] == 10
+
+
+def test_r1s_second_stage_at_full_scale_has_preference_models_in_its_last_400_of_1700_steps() -> None:
+    stages = full_scale("all-scenarios").stages
+    assert [stage.trainer.model_dump()["steps"] for stage in stages] == [1300, 400]
+    assert [stage.trainer.model_dump()["temperature"] for stage in stages] == [0.7, 0.7]
+    opinions = [{term.name for term in stage.terms if term.reward.model_based} for stage in stages]
+    assert opinions == [set(), {"helpful", "harmless"}]
+    first, last = (stage.trainer.model_dump(exclude={"steps"}) for stage in stages)
+    assert first == last
