@@ -12,7 +12,7 @@ from guerdon_math import BoxedMath
 Judged: TypeAlias = Callable[[Mapping[str, tuple[str, str]]], dict[str, Score]]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def judged_by_workers() -> Iterator[Judged]:
     """Scores of pairs of ground truth and completion, by name. A score that names the truth is the verifier's own."""
     with Mixture([Term("math", BoxedMath())], workers=2) as mixture:
