@@ -93,7 +93,7 @@ def test_a_stage_is_trained_as_a_job_with_rewards_on_a_server(tmp_path, cluster,
     run = tmp_path / "run"
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in metrics] == [1, 2]
-    # The log of a job comes in pieces: steps that are over within a second may come at once, with all of their rollouts.
+    # The log of a job comes in pieces: steps that take less than a second may come at once, with all their rollouts.
     assert {line["rollouts/unscored"] for line in metrics if "rollouts/unscored" in line} == {0}
     jobs = {job["submission_id"]: job["status"] for job in asked("/api/jobs/")}
     assert [status for name, status in jobs.items() if name.startswith("guerdon-")] == ["SUCCEEDED", "SUCCEEDED"]
