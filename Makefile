@@ -8,15 +8,16 @@ INSTALL = $(PIP) --constraint constraints.txt
 demo: .venv/demo/ready
 	.venv/demo/bin/guerdon train cold-start-rl --overwrite
 
-# What needs a Docker engine gets one; without one all else is tested, and the result is still a failure.
+# What needs a Docker engine gets one; without one all else is tested, and the result is still a failure. The slow tests
+# that need one look at the whole machine, so nothing runs beside them; of the others most wait.
 PYTEST = .venv/test/bin/python -m pytest -q
-# Slow ones mostly wait. Those that need Docker watch the whole machine, so nothing runs beside them.
+FAST = $(PYTEST) -n 2 --dist loadfile
 SLOW = $(PYTEST) -n 3 --dist loadfile -m "slow and not docker"
 test: .venv/test/ready
 	@if DOCKER_HOST=$$(tests/sandboxes/engine.sh); then \
-	  export DOCKER_HOST; $(PYTEST) -m "not slow" && $(PYTEST) -m "slow and docker" && $(SLOW); \
+	  export DOCKER_HOST; $(FAST) -m "not slow" && $(PYTEST) -m "slow and docker" && $(SLOW); \
 	else \
-	  $(PYTEST) -m "not slow and not docker" && $(SLOW); \
+	  $(FAST) -m "not slow and not docker" && $(SLOW); \
 	  echo "NOT TESTED: the sandbox docker and what runs in it. tests/sandboxes/engine.sh says why." >&2; exit 1; \
 	fi
 
