@@ -79,5 +79,6 @@ class Places:
     def checkpoint_arguments(self, every: int, resume: bool) -> list[str]:
         """What OpenRLHF is told of checkpoints. `every`: of its steps; 0 for none but the last."""
         arguments = ["--ckpt.path", str(self.checkpoints), "--ckpt.output_dir", str(self.final)]
-        arguments += ["--ckpt.save_steps", str(every or -1), "--ckpt.save_hf", "--ckpt.max_num", "2"]
+        # It removes one before it saves the next. Of two, the one that the run knows of may be gone.
+        arguments += ["--ckpt.save_steps", str(every or -1), "--ckpt.save_hf", "--ckpt.max_num", "3"]
         return arguments + (["--ckpt.load_enable"] if resume else [])
