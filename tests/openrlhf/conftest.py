@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "plugins" / "judge"))
 VOCABULARY = (" so ", "所以", "\\boxed{", "}", "+", "=", "?", *map(str, range(37)))
 """What the embedded task `sums` is written with; the tags of R1's format are always there."""
 
