@@ -300,6 +300,8 @@ EXAMPLES: dict[tuple[str, str], Sequence[dict[str, Any]]] = {
     ("reward", "judge"): [{"judges": [{"base_url": "http://host/v1", "model": "m", "extra_body": {"top_k": 2}}]}],
     ("reward", "judge-pairs"): [{"judges": [{"base_url": "http://host/v1", "model": "m"}], "cache": "x"}],
     ("reward", "overlong"): [{"max_length": 1000, "buffer": 100}],
+    ("reward", "preference-model"): [{"model": "some/model", "clip": [-1, 1]}],
+    ("reward", "preference-endpoint"): [{"server": {"base_url": "http://host", "model": "some/model"}}],
 }
 
 

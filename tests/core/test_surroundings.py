@@ -138,7 +138,7 @@ def test_workers_go_although_a_forked_child_holds_their_sockets() -> None:
         os.close(release)
         try:
             mixture.submit(rollouts(["raise"] * 30)).result(timeout=60)
-            assert eventually(lambda: len(workers()) <= 2, 2), "workers that are done with are left"
+            assert eventually(lambda: len(workers()) <= 2, 20), "workers that are done with are left"
         finally:
             os.close(wait)
             os.waitpid(holder, 0)

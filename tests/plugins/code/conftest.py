@@ -13,9 +13,9 @@ Judged: TypeAlias = Callable[..., Score]
 PROCESS = {"use": "process", "timeout": 5, "memory_mb": 1024}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def mixtures() -> Iterator[Callable[..., Mixture]]:
-    """A mixture of `unit-tests` alone for each set of its options, open until the end."""
+    """A mixture of `unit-tests` alone for each set of its options."""
     there: dict[str, Mixture] = {}
 
     def mixture(**options: Any) -> Mixture:
@@ -29,7 +29,7 @@ def mixtures() -> Iterator[Callable[..., Mixture]]:
         one.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def judged(mixtures: Callable[..., Mixture]) -> Judged:
     """The score of a program, or of a whole answer, by a ground truth."""
 
@@ -41,7 +41,7 @@ def judged(mixtures: Callable[..., Mixture]) -> Judged:
     return score
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stdio() -> Callable[..., Mapping[str, Any]]:
     """A ground truth of pairs of input and output."""
 
@@ -52,7 +52,7 @@ def stdio() -> Callable[..., Mapping[str, Any]]:
     return truth
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def function() -> Callable[..., Mapping[str, Any]]:
     """A ground truth of asserts about `f`, or of what is given instead."""
 
@@ -63,7 +63,7 @@ def function() -> Callable[..., Mapping[str, Any]]:
     return truth
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def tests_in_a_file() -> Callable[..., Mapping[str, Any]]:
     """A ground truth of one file of tests for the module `solution`."""
 
