@@ -19,7 +19,7 @@ def rollouts(completions: Sequence[str]) -> list[Rollout]:
 
 def sleepers() -> list[int]:
     """The `sleep 1000` and so on that judgings have started."""
-    return [pid for pid in below(os.getpid()) if b"\x00100" in _cmdline(pid)]
+    return [pid for pid in below(os.getpid()) if b"sleep\x00100" in _cmdline(pid)]
 
 
 def _cmdline(pid: int) -> bytes:

@@ -12,8 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture
 def nothing_is_left() -> Iterator[None]:
-    from processes import below
+    from processes import below, others
 
-    before = below(os.getpid())
+    others.clear()
+    others.update(below(os.getpid()))
     yield
-    assert not below(os.getpid()) - before, "processes are left, or zombies"
+    assert not below(os.getpid()) - others, "processes are left, or zombies"

@@ -30,13 +30,18 @@ def below(root: int) -> set[int]:
     return found
 
 
+others: set[int] = set()
+"""What a test has found here. Mixtures that TRL and verl use, as other tests do, last as long as the process."""
+
+
 def servers() -> list[int]:
-    """The fork servers of this process."""
-    return [pid for pid in below(os.getpid()) if (found := stat(pid)) and found[1] == os.getpid() and _is_server(pid)]
+    """The fork servers of this process, but for the others."""
+    mine = below(os.getpid()) - others
+    return [pid for pid in mine if (found := stat(pid)) and found[1] == os.getpid() and _is_server(pid)]
 
 
 def workers() -> list[int]:
-    """The workers of this process."""
+    """The workers of these."""
     mine = set(servers())
     return [pid for pid in below(os.getpid()) if (found := stat(pid)) and found[1] in mine]
 
