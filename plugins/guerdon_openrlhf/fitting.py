@@ -149,6 +149,23 @@ def request(options: "OpenrlhfTrainer", module: str, arguments: list[str]) -> di
     return {"module": module, "arguments": arguments, "attention": options.attn_implementation}
 
 
+def check(
+    options: "OpenrlhfTrainer", run: Run, place: commands.Place, module: str, arguments: list[str], *, gpus: int
+) -> None:
+    """Look whether OpenRLHF can train this where it is to be launched. Raises GuerdonError."""
+    on_ray = place.ray_address is not None
+    run.journal.say("asking the cluster" if on_ray else "looking whether OpenRLHF can train this, here")
+    place.preflight(
+        {
+            **request(options, module, arguments),
+            "config": str(config_of(run)),
+            "stage": run.stage,
+            "gpus": gpus,
+            "ray": on_ray,
+        }
+    )
+
+
 def finish(run: Run, places: Places, step: int, theirs: int) -> None:
     """The stage is over: its last checkpoint, and the evaluation after it."""
     evaluate(run, keeping.keep(run, places.final, step, theirs, last=True), step, last=True)

@@ -25,18 +25,7 @@ def fit(options: "OpenrlhfGrpo", run: Run) -> None:
     run.journal.say("writing the questions")
     prompts.write_questions(options, run, places.prompts, model)
     arguments = options.arguments(places, str(model), run.seed, resume=done > 0)
-    run.journal.say(
-        "looking whether OpenRLHF can train this, here" if place.ray_address is None else "asking the cluster"
-    )
-    place.preflight(
-        {
-            **fitting.request(options, MODULE, arguments),
-            "config": str(fitting.config_of(run)),
-            "stage": run.stage,
-            "gpus": options.gpus,
-            "ray": options.ray_address is not None,
-        }
-    )
+    fitting.check(options, run, place, MODULE, arguments, gpus=options.gpus)
     run.journal.total = options.steps
     if not done:
         fitting.evaluate(run, model, 0, last=False)

@@ -27,16 +27,7 @@ def fit(options: "OpenrlhfRm", run: Run) -> None:
     steps = options.steps_for(len(learnt))
     pairs.write(options, run, places, model, learnt=learnt, held_out=held_out, steps=steps)
     arguments = options.arguments(places, str(model), run.seed, steps=steps, resume=done > 0)
-    run.journal.say("looking whether OpenRLHF can train this, here")
-    place.preflight(
-        {
-            **fitting.request(options, MODULE, arguments),
-            "config": str(fitting.config_of(run)),
-            "stage": run.stage,
-            "gpus": options.gpus_per_node,
-            "ray": False,
-        }
-    )
+    fitting.check(options, run, place, MODULE, arguments, gpus=options.gpus_per_node)
     run.journal.total = steps
     before, bars = done, Bars(options.micro_batches, done)
     words = options.words(MODULE, arguments)

@@ -20,16 +20,7 @@ def fit(options: "OpenrlhfSft", run: Run) -> None:
     done = keeping.resumed(run, places, "")
     prompts.write_demonstrations(options, run, places.prompts, model, steps)
     arguments = options.arguments(places, str(model), run.seed, steps=steps, resume=done > 0)
-    run.journal.say("looking whether OpenRLHF can train this, here")
-    place.preflight(
-        {
-            **fitting.request(options, MODULE, arguments),
-            "config": str(fitting.config_of(run)),
-            "stage": run.stage,
-            "gpus": options.gpus_per_node,
-            "ray": False,
-        }
-    )
+    fitting.check(options, run, place, MODULE, arguments, gpus=options.gpus_per_node)
     run.journal.total = steps
     if not done:
         fitting.evaluate(run, model, 0, last=False)
